@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from airflow_provider_imagerouter.provider_info import get_provider_info
+
 __version__ = "0.1.0"
 
-
-def get_provider_info() -> dict[str, object]:
-    """Describe the package to Airflow's providers manager."""
-    return {"package-name": "airflow-provider-imagerouter", "name": "ImageRouter", "description": "ImageRouter."}
+__all__ = ["__version__", "get_provider_info"]

@@ -1,0 +1,140 @@
+"""
+What the API's answer to a generation or edit means.
+
+Everything that fails after the parameters were accepted arrives as HTTP 200 with an error in the body, so the status
+says little: an answer is a success only if it carries pictures and no error. (Source: ImageRouter's server source,
+commit 9615cf3, measured.)
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any
+
+from airflow_provider_imagerouter.api.call import Reply
+from airflow_provider_imagerouter.api.refusal import error_in_answer
+from airflow_provider_imagerouter.api.reply import read_json_object, shorten
+from airflow_provider_imagerouter.exceptions import Billed, ImageRouterProviderError, ImageRouterServerError
+
+
+@dataclass(frozen=True)
+class Picture:
+    """
+    One picture of an answer: a link to it, or its bytes.
+
+    :param url: where to fetch it; None if the bytes came with the answer
+    :param content: its bytes; None if only a link came
+    :param revised_prompt: the prompt as the provider changed it
+    """
+
+    url: str | None
+    content: bytes | None
+    revised_prompt: str | None
+
+
+@dataclass(frozen=True)
+class Answer:
+    """
+    The pictures of one successful call, and what they cost.
+
+    :param pictures: at least one
+    :param cost: USD, the amount really charged; None if the API did not say
+    :param latency_ms: milliseconds the provider took
+    :param created_at: when the pictures were made, UTC
+    """
+
+    pictures: tuple[Picture, ...]
+    cost: Decimal | None
+    latency_ms: int | None
+    created_at: datetime | None
+
+
+def read_answer(reply: Reply) -> Answer:
+    """
+    Read the reply to a generation or edit.
+
+    :raises ImageRouterResponseError: if the API said no, or the reply makes no sense
+    :raises ImageRouterUnknownOutcomeError: if the reply is cut short or comes from a proxy
+    """
+    payload = read_json_object(reply)
+    if error := error_in_answer(payload):
+        raise error
+    items = payload["data"]
+    if not isinstance(items, list):
+        raise ImageRouterServerError(
+            f"ImageRouter answered with data that is not a list: {shorten(items)}", billed=_billed(payload)
+        )
+    pictures = tuple(_picture(item, payload) for item in items)
+    if not pictures:
+        raise ImageRouterProviderError("ImageRouter answered without a picture", billed=_billed(payload))
+    return Answer(
+        pictures=pictures,
+        cost=_number(payload.get("cost")),
+        latency_ms=_whole_number(payload.get("latency")),
+        created_at=_time(payload.get("created")),
+    )
+
+
+def _picture(item: Any, payload: Mapping[str, Any]) -> Picture:
+    if not isinstance(item, dict):
+        raise ImageRouterServerError(
+            f"ImageRouter answered with a picture that is no object: {shorten(item)}", billed=_billed(payload)
+        )
+    url, encoded = item.get("url"), item.get("b64_json")
+    revised_prompt = item.get("revised_prompt")
+    if not url and not encoded:
+        raise ImageRouterProviderError(
+            f"ImageRouter answered with a picture that has no url: {shorten(payload['data'])}",
+            billed=_billed(payload),
+        )
+    if encoded:
+        content = _decode(encoded, payload)
+        url = None
+    elif isinstance(url, str) and url.startswith(("http://", "https://")):
+        content = None
+    else:
+        raise ImageRouterServerError(
+            f"ImageRouter answered with a link that is none: {shorten(url)}", billed=_billed(payload)
+        )
+    return Picture(url, content, revised_prompt if isinstance(revised_prompt, str) else None)
+
+
+def _decode(encoded: Any, payload: Mapping[str, Any]) -> bytes:
+    try:
+        return base64.b64decode(encoded, validate=True)
+    except (TypeError, ValueError, binascii.Error):
+        raise ImageRouterServerError(
+            f"ImageRouter answered with base64 that cannot be decoded: {shorten(encoded)}",
+            billed=_billed(payload),
+        ) from None
+
+
+def _billed(payload: Mapping[str, Any]) -> Billed:
+    return "yes" if "cost" in payload else "unknown"
+
+
+def _number(value: Any) -> Decimal | None:
+    """Read a number as the API sends them; anything else it might send (wrong types, absurd sizes) is unknown."""
+    if isinstance(value, int | Decimal) and not isinstance(value, bool) and 0 <= value < 10**15:
+        return Decimal(value)
+    return None
+
+
+def _whole_number(value: Any) -> int | None:
+    number = _number(value)
+    return None if number is None else int(number)
+
+
+def _time(value: Any) -> datetime | None:
+    """Read seconds (real models) or milliseconds (the test model) since 1970."""
+    seconds = _whole_number(value)
+    if seconds is None:
+        return None
+    if seconds > 100_000_000_000:
+        seconds //= 1000
+    return datetime.fromtimestamp(seconds, UTC)

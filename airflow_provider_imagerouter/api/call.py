@@ -1,0 +1,69 @@
+"""One HTTP call, described: what to send, and how to read what comes back."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from airflow_provider_imagerouter.exceptions import ImageRouterConnectionError, ImageRouterUnknownOutcomeError
+
+T = TypeVar("T")
+
+UploadedFile = tuple[str, tuple[str, bytes, str]]
+"""A file part as requests and httpx both take it: field name, (file name, content, content type)."""
+
+
+@dataclass(frozen=True)
+class Reply:
+    """
+    What came back from one HTTP call.
+
+    :param status_code: HTTP status
+    :param headers: response headers; names are matched without case
+    :param body: the whole body
+    """
+
+    status_code: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    def header(self, name: str) -> str | None:
+        """Return a header's value, whatever the case of its name."""
+        return next((value for key, value in self.headers.items() if key.lower() == name.lower()), None)
+
+
+@dataclass(frozen=True)
+class Call(Generic[T]):
+    """
+    One HTTP call that the hooks carry out.
+
+    :param method: HTTP method
+    :param path: path below the connection's base URL, beginning with ``/``
+    :param read: turns the reply into its meaning, or raises an ImageRouterError
+    :param params: query parameters
+    :param json: a JSON body
+    :param data: text fields of a multipart body
+    :param files: file parts of a multipart body
+    """
+
+    method: str
+    path: str
+    read: Callable[[Reply], T]
+    params: Mapping[str, str] | None = None
+    json: Mapping[str, Any] | None = None
+    data: Mapping[str, str] | None = None
+    files: list[UploadedFile] | None = None
+
+    def result(self, reply: Reply) -> T:
+        """
+        Return what the reply means.
+
+        :raises ImageRouterError: if it is no success
+        """
+        try:
+            return self.read(reply)
+        except ImageRouterUnknownOutcomeError as error:
+            if self.method == "GET":
+                raise ImageRouterConnectionError(str(error), status_code=error.status_code) from None
+            raise

@@ -1,0 +1,197 @@
+"""What one generation or edit asks for: its parameters, checked before anything is sent."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Any, TypedDict
+
+from airflow_provider_imagerouter.api.answer import Answer, read_answer
+from airflow_provider_imagerouter.api.call import Call, UploadedFile
+from airflow_provider_imagerouter.exceptions import ImageRouterInputError
+
+MAX_PROMPT_LENGTH = 10_000
+"""UTF-16 units (ImageRouter's server source)."""
+
+MAX_IMAGES = 16
+"""Input pictures a call takes at most (ImageRouter's server source)."""
+
+MAX_FILE_BYTES = 25 * 1024 * 1024
+"""An uploaded file must be smaller than this (measured: exactly this many bytes are refused)."""
+
+QUALITIES = ("auto", "low", "medium", "high")
+RESPONSE_FORMATS = ("url", "b64_json", "b64_ephemeral")
+OUTPUT_FORMATS = ("webp", "jpeg", "jpg", "png")
+BASE64_FORMATS = ("b64_json", "b64_ephemeral")
+
+_SIZE = re.compile(r"[0-9]+[xX×*][0-9]+")
+
+
+@dataclass(frozen=True)
+class InputPicture:
+    """
+    An input picture, ready to upload.
+
+    :param content: the picture's bytes
+    :param content_type: its media type, found from the bytes, e.g. ``image/png``
+    """
+
+    content: bytes
+    content_type: str
+
+    def part(self, field: str, name: str) -> UploadedFile:
+        """Return the picture as a file part of a multipart body."""
+        extension = self.content_type.partition("/")[2].partition("+")[0]
+        return field, (f"{name}.{extension}", self.content, self.content_type)
+
+
+class Options(TypedDict, total=False):
+    """
+    The optional parameters of a generation or edit; None leaves one to the API's default.
+
+    :param quality: ``auto``, ``low``, ``medium`` or ``high``
+    :param size: ``auto`` or ``WIDTHxHEIGHT`` in pixels
+    :param response_format: ``url``, ``b64_json`` or ``b64_ephemeral``
+    :param output_format: ``webp``, ``jpeg``, ``jpg`` or ``png``
+    """
+
+    quality: str | None
+    size: str | None
+    response_format: str | None
+    output_format: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRequest:
+    """
+    A checked request for one call: text to image, or image to image where there are input pictures.
+
+    Parameters that are None are left to the API's defaults.
+
+    :param model: model id
+    :param prompt: what to draw; some models need none
+    :param quality: ``auto``, ``low``, ``medium`` or ``high``
+    :param size: ``auto`` or ``WIDTHxHEIGHT`` in pixels
+    :param response_format: ``url``, ``b64_json`` or ``b64_ephemeral``
+    :param output_format: ``webp``, ``jpeg``, ``jpg`` or ``png``
+    :param images: input pictures, 16 at most
+    :param mask: where to edit; few models take one
+    :raises ImageRouterInputError: if a value is not allowed
+    """
+
+    model: str
+    prompt: str | None = None
+    quality: str | None = None
+    size: str | None = None
+    response_format: str | None = None
+    output_format: str | None = None
+    images: tuple[InputPicture, ...] = ()
+    mask: InputPicture | None = None
+
+    def __post_init__(self) -> None:
+        """Check every value."""
+        for name, value in self.parameters.items():
+            check_parameter(name, value)
+
+    def with_images(self, images: tuple[InputPicture, ...], mask: InputPicture | None) -> ImageRequest:
+        """
+        Return this request as an edit.
+
+        :param images: 1 to 16 input pictures
+        :param mask: where to edit
+        """
+        check_number_of_images(len(images))
+        return replace(self, images=images, mask=mask)
+
+    @property
+    def parameters(self) -> dict[str, Any]:
+        """The parameters that are set, by the API's names, without the pictures."""
+        names = ("prompt", "model", "quality", "size", "response_format", "output_format")
+        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+
+    def call(self) -> Call[Answer]:
+        """Return the HTTP call for this request."""
+        if not self.images:
+            return Call("POST", "/v1/openai/images/generations", read_answer, json=self.parameters)
+        files = [picture.part("image[]", f"image-{number}") for number, picture in enumerate(self.images, start=1)]
+        if self.mask:
+            files.append(self.mask.part("mask[]", "mask"))
+        return Call("POST", "/v1/openai/images/edits", read_answer, data=self.parameters, files=files)
+
+
+def check_parameter(name: str, value: Any) -> None:
+    """
+    Check the value of one parameter by itself; parameters without a rule of their own pass.
+
+    :param name: the API's name of the parameter
+    :param value: the value; None, the API's default, is always allowed
+    :raises ImageRouterInputError: if the value is not allowed
+    """
+    if value is not None and name in _CHECKS:
+        _CHECKS[name](name, value)
+
+
+def check_number_of_images(number: int) -> None:
+    """
+    Check that a call with this many input pictures would be taken.
+
+    :raises ImageRouterInputError: if there are none or too many
+    """
+    if not 1 <= number <= MAX_IMAGES:
+        raise ImageRouterInputError(f"image takes 1 to {MAX_IMAGES} pictures, not {number}")
+
+
+def check_bytes_have_a_place(response_format: str | None, output: object) -> None:
+    """
+    Check that a picture that comes as base64 will be stored.
+
+    :param response_format: as asked for
+    :param output: where pictures are stored, if anywhere
+    :raises ImageRouterInputError: if it would have nowhere to go but XCom
+    """
+    if response_format in BASE64_FORMATS and not output:
+        raise ImageRouterInputError(
+            f"response_format={response_format!r} needs an output_path: picture bytes do not go through XCom"
+        )
+
+
+def _check_text(name: str, value: Any) -> None:
+    if not isinstance(value, str):
+        raise ImageRouterInputError(f"{name} must be a string, not {type(value).__name__}")
+    if not value.strip():
+        raise ImageRouterInputError(f"{name} is empty; leave it out (None) for the default")
+
+
+def _check_prompt(name: str, value: Any) -> None:
+    _check_text(name, value)
+    length = len(value.encode("utf-16-le", "surrogatepass")) // 2
+    if length > MAX_PROMPT_LENGTH:
+        raise ImageRouterInputError(
+            f"prompt has {length} characters; ImageRouter takes {MAX_PROMPT_LENGTH} at most "
+            "(counted in UTF-16 units: an emoji is two)"
+        )
+
+
+def _check_size(name: str, value: Any) -> None:
+    _check_text(name, value)
+    if value != "auto" and not _SIZE.fullmatch(value):
+        raise ImageRouterInputError(f"size must be 'auto' or like '1024x768', not {value!r}")
+
+
+def _one_of(allowed: tuple[str, ...]) -> Callable[[str, Any], None]:
+    def check(name: str, value: Any) -> None:
+        if value not in allowed:
+            raise ImageRouterInputError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+
+    return check
+
+
+_CHECKS: Mapping[str, Callable[[str, Any], None]] = {
+    "model": _check_text,
+    "prompt": _check_prompt,
+    "quality": _one_of(QUALITIES),
+    "size": _check_size,
+    "response_format": _one_of(RESPONSE_FORMATS),
+    "output_format": _one_of(OUTPUT_FORMATS),
+}

@@ -1,0 +1,169 @@
+"""Reading an Airflow connection of type ``imagerouter``; both hooks do it here."""
+
+from __future__ import annotations
+
+import ipaddress
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from airflow_provider_imagerouter import __version__
+from airflow_provider_imagerouter.exceptions import ImageRouterInputError
+
+if TYPE_CHECKING:
+    from airflow.sdk import Connection
+
+API_URL = "https://api.imagerouter.io"
+DEFAULT_CONN_ID = "imagerouter_default"
+CONNECT_TIMEOUT = 10.0
+READ_TIMEOUT = 90.0
+RETRY_TIMEOUT = 60.0
+
+
+@dataclass(frozen=True)
+class ConnectionSettings:
+    """
+    What the hooks need to know of a connection.
+
+    :param base_url: scheme, host, port and path, without a trailing ``/``
+    :param api_key: the account's key
+    :param default_model: model for calls that name none
+    :param connect_timeout: seconds to wait for a connection
+    :param read_timeout: seconds of silence after which an answer is given up. The API sends a heartbeat every 3
+        seconds, so this does not limit how long a generation may take
+    :param retry_timeout: seconds for which a call that surely did not run is tried again
+    """
+
+    base_url: str
+    api_key: str = field(repr=False)
+    default_model: str | None = None
+    connect_timeout: float = CONNECT_TIMEOUT
+    read_timeout: float = READ_TIMEOUT
+    retry_timeout: float = RETRY_TIMEOUT
+
+    def model(self, model: str | None) -> str:
+        """
+        Return the model to use.
+
+        :param model: what the caller named, or None for the default model
+        :raises ImageRouterInputError: if neither names one
+        """
+        if chosen := model or self.default_model:
+            return chosen
+        raise ImageRouterInputError("No model: name one, or give the connection a default model")
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """
+        Headers of every call, without the key.
+
+        ``Connection: close``, because an idle connection that the server closes just as it is used again would leave
+        a paid call with an unknown outcome.
+        """
+        return {
+            "User-Agent": f"airflow-provider-imagerouter/{__version__}",
+            "Connection": "close",
+        }
+
+    @property
+    def authorization(self) -> str:
+        """The Authorization header's value, for the API's own host only."""
+        return f"Bearer {self.api_key}"
+
+    def redact(self, body: bytes) -> bytes:
+        """Return the bytes without the API key, should a server or proxy have echoed it."""
+        return body.replace(self.api_key.encode(), b"***")
+
+
+def read_connection(connection: Connection) -> ConnectionSettings:
+    """
+    Read a connection.
+
+    :param connection: password = API key; host (and port, schema) = base URL, empty for the real API; extra:
+        ``default_model``, ``connect_timeout``, ``read_timeout``, ``retry_timeout``
+    :raises ImageRouterInputError: if something in it cannot be used
+    """
+    extra = connection.extra_dejson
+    return ConnectionSettings(
+        base_url=_base_url(connection),
+        api_key=_api_key(connection),
+        default_model=extra.get("default_model") or None,
+        connect_timeout=_seconds(connection, extra, "connect_timeout", CONNECT_TIMEOUT),
+        read_timeout=_seconds(connection, extra, "read_timeout", READ_TIMEOUT),
+        retry_timeout=_seconds(connection, extra, "retry_timeout", RETRY_TIMEOUT, minimum=0),
+    )
+
+
+def _api_key(connection: Connection) -> str:
+    key = (connection.password or "").strip()
+    if not key:
+        raise ImageRouterInputError(
+            f"The connection {connection.conn_id!r} has no API key; put it into the password field. "
+            "Keys come from https://imagerouter.io/api-keys"
+        )
+    if not key.isascii() or not key.isprintable() or " " in key:
+        raise ImageRouterInputError(
+            f"The API key of the connection {connection.conn_id!r} has characters that no key has"
+        )
+    return key
+
+
+def _base_url(connection: Connection) -> str:
+    host = (connection.host or "").strip()
+    if not host:
+        return API_URL
+    if "://" not in host:
+        host = f"[{host}]" if _is_ipv6(host) else host
+        host = f"//{host}"
+    try:
+        url = urlsplit(host)
+        port = url.port or connection.port
+    except ValueError as error:
+        raise ImageRouterInputError(f"The connection {connection.conn_id!r} has a bad Base URL: {error}") from None
+    if not url.hostname or url.username or url.password or url.query or url.fragment:
+        raise ImageRouterInputError(
+            f"The connection {connection.conn_id!r} has a bad Base URL; "
+            "it must be like https://api.imagerouter.io, without user, query or fragment"
+        )
+    scheme, path = url.scheme, url.path.strip("/")
+    schema = (connection.schema or "").strip("/")
+    if schema in ("http", "https"):
+        scheme = scheme or schema
+    elif schema:
+        path = f"{schema}/{path}".strip("/")
+    scheme = scheme or ("http" if _is_loopback(url.hostname) else "https")
+    if scheme not in ("http", "https"):
+        raise ImageRouterInputError(
+            f"The Base URL of the connection {connection.conn_id!r} must be http or https, not {scheme!r}"
+        )
+    name = f"[{url.hostname}]" if _is_ipv6(url.hostname) else url.hostname
+    return f"{scheme}://{name}" + (f":{port}" if port else "") + (f"/{path}" if path else "")
+
+
+def _is_ipv6(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).version == 6
+    except ValueError:
+        return False
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def _seconds(connection: Connection, extra: dict[str, Any], name: str, default: float, minimum: float = 0.001) -> float:
+    value = extra.get(name)
+    if value is None or value == "":
+        return default
+    try:
+        seconds = float(value)
+    except (TypeError, ValueError):
+        seconds = -1.0
+    if not minimum <= seconds < float("inf"):
+        raise ImageRouterInputError(
+            f"{name} of the connection {connection.conn_id!r} must be a number of seconds, not {value!r}"
+        )
+    return seconds

@@ -1,0 +1,46 @@
+"""The connection form: which fields it shows, and how. Data only; Airflow reads it without importing the hook."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from airflow_provider_imagerouter.hooks.connection import (
+    API_URL,
+    CONNECT_TIMEOUT,
+    READ_TIMEOUT,
+    RETRY_TIMEOUT,
+)
+
+
+def _seconds(label: str, default: float, description: str) -> dict[str, Any]:
+    return {
+        "label": label,
+        "schema": {"type": ["number", "null"], "minimum": 0},
+        "description": f"{description} Default: {default:g}.",
+    }
+
+
+CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
+    "default_model": {
+        "label": "Default model",
+        "schema": {"type": ["string", "null"]},
+        "description": "Model id for tasks that name none, e.g. black-forest-labs/FLUX-1-schnell.",
+    },
+    "connect_timeout": _seconds("Connect timeout", CONNECT_TIMEOUT, "Seconds to wait for a connection."),
+    "read_timeout": _seconds(
+        "Read timeout",
+        READ_TIMEOUT,
+        "Seconds of silence after which an answer is given up. It does not limit how long a generation takes.",
+    ),
+    "retry_timeout": _seconds(
+        "Retry timeout", RETRY_TIMEOUT, "Seconds for which a call that surely did not run is tried again."
+    ),
+}
+"""The ``conn-fields`` of the provider info; Airflow keeps them in the connection's extra."""
+
+UI_FIELD_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["login", "schema", "port", "extra"],
+    "relabeling": {"password": "API Key", "host": "Base URL"},
+    "placeholders": {"host": API_URL},
+}
+"""The ``ui-field-behaviour`` of the provider info."""

@@ -1,0 +1,161 @@
+"""The synchronous hook, on requests: for Dag authors' own tasks and the connection form's Test button."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_imagerouter.hooks.connection import DEFAULT_CONN_ID, ConnectionSettings, read_connection
+from airflow_provider_imagerouter.hooks.form import CONNECTION_FIELDS, UI_FIELD_BEHAVIOUR
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    import requests
+
+    from airflow_provider_imagerouter.api.answer import Answer
+    from airflow_provider_imagerouter.api.call import Call
+    from airflow_provider_imagerouter.api.catalogue import Model, ModelFilters
+    from airflow_provider_imagerouter.api.credits import Credits
+    from airflow_provider_imagerouter.api.request import ImageRequest, Options
+
+T = TypeVar("T")
+
+
+class ImageRouterHook(BaseHook):
+    """
+    Talk to ImageRouter, synchronously.
+
+    Calls that surely did not run (no connection, 429 with ``Retry-After``) are tried again for the connection's
+    ``retry_timeout``; nothing else is, because a second POST may be a second bill. A method that has no success to
+    return raises an :class:`~airflow_provider_imagerouter.exceptions.ImageRouterError`.
+
+    :param imagerouter_conn_id: connection of type ``imagerouter``
+    """
+
+    conn_name_attr = "imagerouter_conn_id"
+    default_conn_name = DEFAULT_CONN_ID
+    conn_type = "imagerouter"
+    hook_name = "ImageRouter"
+
+    def __init__(self, imagerouter_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.imagerouter_conn_id = imagerouter_conn_id
+
+    @classmethod
+    def get_connection_form_widgets(cls) -> dict[str, Any]:
+        """Return the connection form's extra fields, for Airflow versions that do not read ``conn-fields``."""
+        from wtforms import FloatField, StringField
+        from wtforms.validators import Optional
+
+        widgets = {"string": StringField, "number": FloatField}
+        return {
+            name: widgets[field["schema"]["type"][0]](
+                field["label"], description=field["description"], validators=[Optional()]
+            )
+            for name, field in CONNECTION_FIELDS.items()
+        }
+
+    @classmethod
+    def get_ui_field_behaviour(cls) -> dict[str, Any]:
+        """Return how the connection form shows the standard fields, for the same versions."""
+        return {key.replace("-", "_"): value for key, value in UI_FIELD_BEHAVIOUR.items()}
+
+    @cached_property
+    def settings(self) -> ConnectionSettings:
+        """The connection, read once."""
+        return read_connection(self.get_connection(self.imagerouter_conn_id))
+
+    def get_conn(self) -> requests.Session:
+        """Return a session that sends the API key, and sends it to the API's own host only."""
+        from airflow_provider_imagerouter.hooks.requests_transport import new_session
+
+        return new_session(self.settings)
+
+    def test_connection(self) -> tuple[bool, str]:
+        """Return whether the connection works, with the balance or the reason."""
+        try:
+            return True, f"Connected; the account holds ${self.get_credits().remaining}"
+        except Exception as error:  # the Test button shows whatever is wrong
+            return False, str(error)
+
+    def generate(self, prompt: str | None = None, *, model: str | None = None, **options: Unpack[Options]) -> Answer:
+        """
+        Generate a picture from text. This costs money.
+
+        :param prompt: what to draw, 10,000 UTF-16 units at most; some models need none
+        :param model: model id; the connection's default model if None
+        :param options: ``quality``, ``size``, ``response_format``, ``output_format``
+        """
+        from airflow_provider_imagerouter.api.request import ImageRequest
+
+        return self.send(ImageRequest(model=self.settings.model(model), prompt=prompt, **options))
+
+    def edit(
+        self,
+        image: bytes | Sequence[bytes],
+        prompt: str | None = None,
+        *,
+        mask: bytes | None = None,
+        model: str | None = None,
+        **options: Unpack[Options],
+    ) -> Answer:
+        """
+        Make a picture from pictures. This costs money.
+
+        :param image: the bytes of 1 to 16 pictures, each smaller than 25 MiB
+        :param prompt: what to make of them; some models need none
+        :param mask: the bytes of a picture that says where to edit; few models take one
+        :param model: model id; the connection's default model if None
+        :param options: ``quality``, ``size``, ``response_format``, ``output_format``
+        """
+        from airflow_provider_imagerouter.images import edit_request
+
+        return self.send(edit_request(image, mask, model=self.settings.model(model), prompt=prompt, **options))
+
+    def send(self, request: ImageRequest) -> Answer:
+        """
+        Send a checked request. This costs money.
+
+        :param request: what to generate or edit
+        """
+        return self._run(request.call())
+
+    def list_models(self, **filters: Unpack[ModelFilters]) -> dict[str, Model]:
+        """
+        Return the catalogue's models by id.
+
+        :param filters: ``output``, ``provider``, ``free``, ``name``
+        """
+        from airflow_provider_imagerouter.api.catalogue import list_models_call
+
+        return self._run(list_models_call(**filters))
+
+    def get_model(self, model: str) -> Model:
+        """
+        Return one model of the catalogue.
+
+        :param model: model id; aliases, which generations accept, are not in the catalogue
+        """
+        from airflow_provider_imagerouter.api.catalogue import get_model_call
+
+        return self._run(get_model_call(model))
+
+    def get_credits(self) -> Credits:
+        """Return what the account holds, in USD."""
+        from airflow_provider_imagerouter.api.credits import get_credits_call
+
+        return self._run(get_credits_call())
+
+    def _run(self, call: Call[T]) -> T:
+        from tenacity import Retrying
+
+        from airflow_provider_imagerouter.hooks.requests_transport import exchange
+        from airflow_provider_imagerouter.hooks.retry import retry_policy
+
+        with self.get_conn() as session:
+            retrying = Retrying(**retry_policy(self.settings.retry_timeout))
+            return retrying(lambda: call.result(exchange(session, self.settings, call)))

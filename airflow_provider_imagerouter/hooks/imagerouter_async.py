@@ -1,0 +1,146 @@
+"""The asynchronous hook, on httpx: what the operators run on, and for Dag authors' own async tasks."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.providers.common.compat.sdk import BaseHook
+
+from airflow_provider_imagerouter.hooks.connection import DEFAULT_CONN_ID, ConnectionSettings, read_connection
+
+if TYPE_CHECKING:
+    from typing import Unpack
+
+    import httpx
+
+    from airflow_provider_imagerouter.api.answer import Answer
+    from airflow_provider_imagerouter.api.call import Call
+    from airflow_provider_imagerouter.api.catalogue import Model, ModelFilters
+    from airflow_provider_imagerouter.api.credits import Credits
+    from airflow_provider_imagerouter.api.request import ImageRequest, Options
+
+T = TypeVar("T")
+
+
+class ImageRouterAsyncHook(BaseHook):
+    """
+    Talk to ImageRouter, asynchronously: the methods of
+    :class:`~airflow_provider_imagerouter.hooks.imagerouter.ImageRouterHook`, with ``await``.
+
+    :param imagerouter_conn_id: connection of type ``imagerouter``
+    """
+
+    def __init__(self, imagerouter_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.imagerouter_conn_id = imagerouter_conn_id
+        self._settings: ConnectionSettings | None = None
+        self._client: httpx.AsyncClient | None = None
+
+    async def get_settings(self) -> ConnectionSettings:
+        """Return the connection, read once."""
+        if self._settings is None:
+            self._settings = read_connection(await _get_connection(self.imagerouter_conn_id))
+        return self._settings
+
+    async def test_connection(self) -> tuple[bool, str]:
+        """Return whether the connection works, with the balance or the reason."""
+        try:
+            return True, f"Connected; the account holds ${(await self.get_credits()).remaining}"
+        except Exception as error:  # the Test button shows whatever is wrong
+            return False, str(error)
+
+    async def generate(
+        self, prompt: str | None = None, *, model: str | None = None, **options: Unpack[Options]
+    ) -> Answer:
+        """
+        Generate a picture from text. This costs money.
+
+        :param prompt: what to draw, 10,000 UTF-16 units at most; some models need none
+        :param model: model id; the connection's default model if None
+        :param options: ``quality``, ``size``, ``response_format``, ``output_format``
+        """
+        from airflow_provider_imagerouter.api.request import ImageRequest
+
+        settings = await self.get_settings()
+        return await self.send(ImageRequest(model=settings.model(model), prompt=prompt, **options))
+
+    async def edit(
+        self,
+        image: bytes | Sequence[bytes],
+        prompt: str | None = None,
+        *,
+        mask: bytes | None = None,
+        model: str | None = None,
+        **options: Unpack[Options],
+    ) -> Answer:
+        """
+        Make a picture from pictures. This costs money.
+
+        :param image: the bytes of 1 to 16 pictures, each smaller than 25 MiB
+        :param prompt: what to make of them; some models need none
+        :param mask: the bytes of a picture that says where to edit; few models take one
+        :param model: model id; the connection's default model if None
+        :param options: ``quality``, ``size``, ``response_format``, ``output_format``
+        """
+        from airflow_provider_imagerouter.images import edit_request
+
+        model = (await self.get_settings()).model(model)
+        request = await asyncio.to_thread(edit_request, image, mask, model=model, prompt=prompt, **options)
+        return await self.send(request)
+
+    async def send(self, request: ImageRequest) -> Answer:
+        """
+        Send a checked request. This costs money.
+
+        :param request: what to generate or edit
+        """
+        return await self._run(request.call())
+
+    async def list_models(self, **filters: Unpack[ModelFilters]) -> dict[str, Model]:
+        """
+        Return the catalogue's models by id.
+
+        :param filters: ``output``, ``provider``, ``free``, ``name``
+        """
+        from airflow_provider_imagerouter.api.catalogue import list_models_call
+
+        return await self._run(list_models_call(**filters))
+
+    async def get_model(self, model: str) -> Model:
+        """
+        Return one model of the catalogue.
+
+        :param model: model id; aliases, which generations accept, are not in the catalogue
+        """
+        from airflow_provider_imagerouter.api.catalogue import get_model_call
+
+        return await self._run(get_model_call(model))
+
+    async def get_credits(self) -> Credits:
+        """Return what the account holds, in USD."""
+        from airflow_provider_imagerouter.api.credits import get_credits_call
+
+        return await self._run(get_credits_call())
+
+    async def _run(self, call: Call[T]) -> T:
+        from tenacity import AsyncRetrying
+
+        from airflow_provider_imagerouter.hooks.httpx_transport import exchange, new_client
+        from airflow_provider_imagerouter.hooks.retry import retry_policy
+
+        settings = await self.get_settings()
+        client = self._client = self._client or new_client(settings)
+
+        async def once() -> T:
+            return call.result(await exchange(client, settings, call))
+
+        return await AsyncRetrying(**retry_policy(settings.retry_timeout))(once)
+
+
+async def _get_connection(conn_id: str) -> Any:
+    """Read a connection without blocking the event loop, in all Airflow 3 versions."""
+    if hasattr(BaseHook, "aget_connection"):
+        return await BaseHook.aget_connection(conn_id)
+    return await asyncio.to_thread(BaseHook.get_connection, conn_id)

@@ -1,0 +1,140 @@
+"""Input pictures: wherever they are, their bytes are read here, since the API takes nothing but uploads."""
+
+from __future__ import annotations
+
+import ast
+import asyncio
+import json
+import os
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_imagerouter.api.request import MAX_FILE_BYTES, InputPicture, check_number_of_images
+from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
+from airflow_provider_imagerouter.records import Record, record_of_location
+
+if TYPE_CHECKING:
+    from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
+
+
+def records(value: Any, name: str) -> list[Record]:
+    """
+    Return the pictures that a parameter names; nothing is read.
+
+    :param value: a record, a URL, a path, an ObjectStoragePath or its URI, or a list of any of these (lists of
+        records may stand in it, as upstream tasks return them); also the text of such a list, as a template renders it
+    :param name: the parameter's name, for errors
+    :raises ImageRouterInputError: if it is something else
+    """
+    if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
+        value = _parse_rendered(value, name)
+    if isinstance(value, Mapping):
+        return [_complete(value, name)]
+    if isinstance(value, str | os.PathLike):
+        if not str(value).strip():
+            raise ImageRouterInputError(f"{name} is empty")
+        return [record_of_location(str(value))]
+    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
+        return [record for item in value for record in records(item, name)]
+    raise ImageRouterInputError(
+        f"{name} must be a record, a URL, a path, or a list of these, not {type(value).__name__}"
+    )
+
+
+async def load_images(value: Any, settings: ConnectionSettings) -> tuple[InputPicture, ...]:
+    """
+    Read the pictures of an edit.
+
+    :param value: 1 to 16 pictures, as for :func:`records`
+    :param settings: the connection, for its timeouts
+    :raises ImageRouterInputError: if one is no readable picture smaller than 25 MiB
+    :raises ImageRouterStorageError: if one could not be had this time
+    """
+    found = records(value, "image")
+    check_number_of_images(len(found))
+    return tuple([await _load(record["uri"], "image", settings) for record in found])
+
+
+async def load_mask(value: Any, settings: ConnectionSettings) -> InputPicture:
+    """
+    Read the mask of an edit; as :func:`load_images`, but exactly one picture.
+
+    :param value: one picture, as for :func:`records`
+    :param settings: the connection, for its timeouts
+    """
+    found = records(value, "mask")
+    if len(found) != 1:
+        raise ImageRouterInputError(f"mask takes one picture, not {len(found)}")
+    return await _load(found[0]["uri"], "mask", settings)
+
+
+async def _load(place: str, name: str, settings: ConnectionSettings) -> InputPicture:
+    from airflow_provider_imagerouter.images import input_picture
+
+    content = await read(place, settings, max_bytes=MAX_FILE_BYTES)
+    return await asyncio.to_thread(input_picture, content, f"{name} {place}")
+
+
+async def read(place: str, settings: ConnectionSettings, *, max_bytes: int | None = None) -> bytes:
+    """
+    Read the bytes at a location.
+
+    :param place: a URL, a path, or a URI of any fsspec file system
+    :param settings: the connection, for its timeouts
+    :param max_bytes: how much of it is wanted at most
+    :raises ImageRouterInputError: if there is nothing
+    :raises ImageRouterStorageError: if it could not be had this time
+    """
+    if place.lower().startswith(("http://", "https://")):
+        return await _read_link(place, settings, max_bytes)
+    return await asyncio.to_thread(_read_file, place, max_bytes)
+
+
+async def _read_link(url: str, settings: ConnectionSettings, max_bytes: int | None) -> bytes:
+    from airflow_provider_imagerouter.fetch import MAX_LINK_BYTES, fetch
+
+    try:
+        return await fetch(
+            url,
+            connect_timeout=settings.connect_timeout,
+            read_timeout=settings.read_timeout,
+            max_bytes=max_bytes or MAX_LINK_BYTES,
+        )
+    except ImageRouterStorageError as error:
+        if error.status_code and 400 <= error.status_code < 429:
+            raise ImageRouterInputError(str(error), status_code=error.status_code) from None
+        raise ImageRouterStorageError(str(error), status_code=error.status_code, billed="no") from error
+
+
+def _read_file(place: str, max_bytes: int | None) -> bytes:
+    from airflow_provider_imagerouter.storage import to_path
+
+    path = to_path(place)
+    try:
+        with path.fs.open(path.path, "rb") as file:
+            return bytes(file.read(max_bytes or -1))
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
+        raise ImageRouterInputError(f"{path} cannot be read: {error}") from error
+    except Exception as error:  # whatever the file system's own library raises
+        raise ImageRouterStorageError(f"Could not read {path}: {error}", billed="no") from error
+
+
+def _complete(given: Mapping[str, Any], name: str) -> Record:
+    location = given.get("path") or given.get("url") or given.get("uri")
+    if not isinstance(location, str):
+        raise ImageRouterInputError(f"{name} is an object without path, url or uri: {', '.join(map(str, given))}")
+    record = record_of_location(location)
+    record.update({key: given[key] for key in record if key in given})  # type: ignore[typeddict-item]
+    return {**record, "uri": location}
+
+
+def _parse_rendered(text: str, name: str) -> Any:
+    """Read a list or record that a template rendered to text: as JSON (``| tojson``), or as Python prints it."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        pass
+    try:
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, MemoryError, RecursionError):
+        raise ImageRouterInputError(f"{name} looks like a list or record, but cannot be read: {text[:200]}") from None

@@ -1,0 +1,1 @@
+"""Operators: parameters in, the engine, records out."""

@@ -1,0 +1,163 @@
+"""What the operators share: checking at construction, and running the engine in a worker."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
+
+from airflow.sdk import BaseOperator, XComArg
+
+from airflow_provider_imagerouter.api.request import check_bytes_have_a_place, check_parameter
+from airflow_provider_imagerouter.exceptions import ImageRouterInputError
+from airflow_provider_imagerouter.hooks.connection import DEFAULT_CONN_ID
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_imagerouter.pictures import Output
+    from airflow_provider_imagerouter.records import Record
+
+T = TypeVar("T")
+
+TEMPLATE_EXT = (".prompt",)
+
+
+class ImageRouterBaseOperator(BaseOperator):
+    """
+    An operator that talks to ImageRouter and can store pictures.
+
+    :param output_path: the folder to store pictures in: local, or any fsspec URI such as ``s3://conn@bucket/folder``
+    :param filename: name of the stored picture without extension, which follows from its bytes; a mapped task's index
+        is added to it. None for a name that no other task instance has
+    :param imagerouter_conn_id: connection of type ``imagerouter``
+    """
+
+    template_ext = TEMPLATE_EXT
+    ui_color = "#e8e4f8"
+
+    def __init__(
+        self,
+        *,
+        output_path: str | None = None,
+        filename: str | None = None,
+        imagerouter_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.output_path = output_path
+        self.filename = filename
+        self.imagerouter_conn_id = imagerouter_conn_id
+        self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
+        if is_final(filename):
+            check_filename(filename)
+
+    def on_kill(self) -> None:
+        """Stop what is running; a call in flight is given up, though the API goes on with it and bills it."""
+        if self._running:
+            loop, task = self._running
+            loop.call_soon_threadsafe(task.cancel)
+
+    def _output(self, context: Context) -> Output | None:
+        from airflow_provider_imagerouter.identity import Identity
+        from airflow_provider_imagerouter.pictures import Output
+
+        if not self.output_path:
+            return None
+        check_filename(self.filename)
+        identity = Identity.of(context)
+        stem = f"{self.filename}{identity.map_suffix}" if self.filename else identity.file_stem
+        return Output(str(self.output_path), stem)
+
+    def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in an event loop of its own, so that on_kill can stop it."""
+
+        async def main() -> T:
+            task = asyncio.ensure_future(coroutine)
+            self._running = asyncio.get_running_loop(), task
+            try:
+                return await task
+            finally:
+                self._running = None
+
+        return asyncio.run(main())
+
+
+class ImageRouterPayingOperator(ImageRouterBaseOperator):
+    """
+    An operator that makes pictures, and pays for them.
+
+    :param prompt: what to draw, 10,000 UTF-16 units at most. A name that ends in ``.prompt`` is a file beside the Dag
+    :param model: model id; the connection's default model if None
+    :param quality: ``auto``, ``low``, ``medium`` or ``high``; some models heed it
+    :param size: ``auto`` or ``WIDTHxHEIGHT``; which ones, depends on the model
+    :param output_format: ``webp``, ``jpeg``, ``jpg`` or ``png``; the model's own if None
+    :param response_format: ``url`` (the picture is kept by ImageRouter, public to whoever has the link), ``b64_json``
+        (kept, too) or ``b64_ephemeral`` (not kept); the latter two need an ``output_path``
+    """
+
+    parameter_fields: tuple[str, ...] = ("prompt", "model", "quality", "size", "output_format", "response_format")
+    template_fields = (*parameter_fields, "output_path", "filename", "imagerouter_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {"prompt": "md", "image": "json", "mask": "json"}
+
+    def __init__(
+        self,
+        *,
+        prompt: str | None = None,
+        model: str | None = None,
+        quality: str | None = None,
+        size: str | None = None,
+        output_format: str | None = None,
+        response_format: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.prompt = prompt
+        self.model = model
+        self.quality = quality
+        self.size = size
+        self.output_format = output_format
+        self.response_format = response_format
+        for name in self.parameter_fields:
+            if is_final(value := getattr(self, name, None)):
+                check_parameter(name, value)
+        if is_final(response_format):
+            check_bytes_have_a_place(response_format, self.output_path)
+
+    def execute(self, context: Context) -> list[Record]:
+        """
+        Make the pictures and return their records; what they cost is pushed as ``cost_usd`` (USD).
+
+        :raises ImageRouterError: if there are no pictures to return
+        """
+        from airflow_provider_imagerouter.engine import Engine
+        from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+        from airflow_provider_imagerouter.records import total_cost
+
+        engine = Engine(ImageRouterAsyncHook(self.imagerouter_conn_id), self._output(context))
+        records = self._run(engine.run({name: getattr(self, name) for name in self.parameter_fields}))
+        context["ti"].xcom_push(key="cost_usd", value=total_cost(records))
+        return records
+
+
+def is_final(value: Any) -> bool:
+    """Return whether a value is known when the Dag is parsed: no template, no file, no upstream task's output."""
+    if isinstance(value, str):
+        return not ("{{" in value or "{%" in value or value.endswith(TEMPLATE_EXT))
+    if isinstance(value, list | tuple):
+        return all(map(is_final, value))
+    return not isinstance(value, XComArg)
+
+
+def check_filename(filename: Any) -> None:
+    """
+    Check a file name.
+
+    :raises ImageRouterInputError: if it is more than a name
+    """
+    if filename is None:
+        return
+    if not isinstance(filename, str) or not filename.strip(". ") or any(mark in filename for mark in "/\\:\0"):
+        raise ImageRouterInputError(
+            f"filename must be a name without folder and extension, like 'summer-poster', not {filename!r}"
+        )

@@ -1,0 +1,126 @@
+"""The record: the JSON of one finished picture, as it goes into XCom."""
+
+from __future__ import annotations
+
+from decimal import ROUND_DOWN, Decimal
+from typing import TYPE_CHECKING, TypedDict
+
+if TYPE_CHECKING:
+    from airflow_provider_imagerouter.api.answer import Answer
+    from airflow_provider_imagerouter.api.request import ImageRequest
+
+
+class Record(TypedDict):
+    """
+    One picture. JSON types only; every key is always there.
+
+    :param uri: where to get it: ``path`` if stored, else ``url``
+    :param url: the API's link; None for an answer in base64
+    :param path: where it was stored: a URI that ObjectStoragePath opens
+    :param content_type: media type, found from the bytes; None while not fetched
+    :param width: pixels
+    :param height: pixels
+    :param size_bytes: bytes
+    :param sha256: of the bytes, hexadecimal
+    :param model: as asked; None if only a link is known
+    :param prompt: as asked; None if none was given, or only a link is known
+    :param revised_prompt: the prompt as the provider changed it
+    :param cost_usd: this picture's share of what its call cost, USD
+    :param latency_ms: milliseconds the provider took for the call
+    :param created_at: ISO 8601, UTC
+    """
+
+    uri: str
+    url: str | None
+    path: str | None
+    content_type: str | None
+    width: int | None
+    height: int | None
+    size_bytes: int | None
+    sha256: str | None
+    model: str | None
+    prompt: str | None
+    revised_prompt: str | None
+    cost_usd: float | None
+    latency_ms: int | None
+    created_at: str
+
+
+def records_of(request: ImageRequest, answer: Answer) -> list[Record]:
+    """
+    Return the records of an answer, its pictures not fetched yet.
+
+    :param request: what was asked
+    :param answer: what came
+    """
+    import pendulum
+
+    created_at = pendulum.instance(answer.created_at or pendulum.now("UTC")).to_iso8601_string()
+    shares = share_cost(answer.cost, len(answer.pictures))
+    return [
+        {
+            **record_of_location(picture.url or ""),
+            "url": picture.url,
+            "model": request.model,
+            "prompt": request.prompt,
+            "revised_prompt": picture.revised_prompt,
+            "cost_usd": None if share is None else float(share),
+            "latency_ms": answer.latency_ms,
+            "created_at": created_at,
+        }
+        for picture, share in zip(answer.pictures, shares, strict=True)
+    ]
+
+
+def record_of_location(location: str) -> Record:
+    """
+    Return the record of a picture of which nothing is known but where it is.
+
+    :param location: a link, a path or a URI
+    """
+    import pendulum
+
+    is_link = location.lower().startswith(("http://", "https://"))
+    return Record(
+        uri=location,
+        url=location if is_link else None,
+        path=None if is_link else location or None,
+        content_type=None,
+        width=None,
+        height=None,
+        size_bytes=None,
+        sha256=None,
+        model=None,
+        prompt=None,
+        revised_prompt=None,
+        cost_usd=None,
+        latency_ms=None,
+        created_at=pendulum.now("UTC").to_iso8601_string(),
+    )
+
+
+def share_cost(cost: Decimal | None, number: int) -> list[Decimal | None]:
+    """
+    Split a call's cost over its pictures; the shares add up to it exactly.
+
+    :param cost: USD, or None if it is not known
+    :param number: how many pictures
+    """
+    if cost is None:
+        return [None] * number
+    exponent = Decimal(1).scaleb(min(-4, int(cost.as_tuple().exponent)))
+    share = (cost / number).quantize(exponent, rounding=ROUND_DOWN)
+    shares: list[Decimal | None] = [share] * number
+    shares[0] = cost - share * (number - 1)
+    return shares
+
+
+def total_cost(records: list[Record]) -> float | None:
+    """
+    Return what pictures cost together, USD; None if a share is not known.
+
+    :param records: the pictures
+    """
+    costs = [record["cost_usd"] for record in records]
+    known = [Decimal(str(cost)) for cost in costs if cost is not None]
+    return float(sum(known, Decimal(0))) if len(known) == len(costs) else None
