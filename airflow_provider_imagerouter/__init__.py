@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from airflow_provider_imagerouter.provider_info import get_provider_info
+from typing import Any
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "get_provider_info"]
+
+def get_provider_info() -> dict[str, Any]:
+    """Describe the package to Airflow's providers manager; the entry point ``apache_airflow_provider``."""
+    from airflow_provider_imagerouter import provider_info
+
+    return provider_info.get_provider_info()
