@@ -1,0 +1,144 @@
+"""The routes of the sandbox."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import PurePosixPath
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from airflow_provider_imagerouter.sandbox.answers import error_answer, json_answer, to_json, unknown_route
+from airflow_provider_imagerouter.sandbox.behaviours import Link
+from airflow_provider_imagerouter.sandbox.catalogue import Catalogue
+from airflow_provider_imagerouter.sandbox.dummies import stored_file
+from airflow_provider_imagerouter.sandbox.front_door import PAID_PATHS, FrontDoor
+from airflow_provider_imagerouter.sandbox.paid_route import RefusedError, authenticate, take_call
+from airflow_provider_imagerouter.sandbox.storage import CONTENT_TYPES, StoredFile
+from airflow_provider_imagerouter.sandbox.world import World
+
+FLAKY_FETCHES = 2
+SLOW_LINK_SECONDS = 2.0
+
+
+def create_app() -> FastAPI:
+    """Build the sandbox as an ASGI application; it needs the sandbox's own HTTP protocol to hang up on clients."""
+    app = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        redirect_slashes=False,
+        middleware=[Middleware(FrontDoor)],
+        exception_handlers={404: _unknown_route, 405: _unknown_route},
+        routes=[
+            Route("/health", _health),
+            Route("/v1/models", _models_v1),
+            Route("/v2/models", _models_v2),
+            Route("/v1/models/{model_id:path}", _model),
+            Route("/v1/auth/test", _test_key, methods=["POST"]),
+            Route("/v1/credits", _credits),
+            *(Route(path, _paid, methods=["POST"]) for path in PAID_PATHS),
+            Route("/storage/{name:path}", _stored),
+            Route("/sandbox/ledger", _ledger),
+            Route("/sandbox/reset", _reset, methods=["POST"]),
+            Route("/sandbox/elsewhere", _elsewhere, methods=["GET", "POST"]),
+        ],
+    )
+    app.state.world = World()
+    app.state.catalogue = Catalogue()
+    app.state.running = set()
+    return app
+
+
+async def _unknown_route(request: Request, error: Exception) -> Response:
+    return unknown_route(request)
+
+
+async def _health(request: Request) -> Response:
+    return json_answer({"status": "ok"})
+
+
+async def _models_v1(request: Request) -> Response:
+    catalogue: Catalogue = request.app.state.catalogue
+    return json_answer({model.id: model.entry for model in catalogue.select(request.query_params)})
+
+
+async def _models_v2(request: Request) -> Response:
+    catalogue: Catalogue = request.app.state.catalogue
+    return json_answer({model.id: model.entry_v2 for model in catalogue.select(request.query_params)})
+
+
+async def _model(request: Request) -> Response:
+    catalogue: Catalogue = request.app.state.catalogue
+    model_id = request.path_params["model_id"]
+    model = catalogue.get(model_id)
+    if model:
+        return json_answer(model.entry_alone)
+    error = {
+        "message": f"The model '{model_id}' does not exist.",
+        "type": "invalid_request_error",
+        "param": "model",
+        "code": "model_not_found",
+    }
+    return json_answer({"error": error}, 404)
+
+
+async def _test_key(request: Request) -> Response:
+    try:
+        account = authenticate(request, request.app.state.world)
+    except RefusedError as refused:
+        answer: Response = refused.args[0]
+        return answer
+    return json_answer({"success": True, "credits": account.remaining})
+
+
+async def _credits(request: Request) -> Response:
+    try:
+        account = authenticate(request, request.app.state.world)
+    except RefusedError as refused:
+        answer: Response = refused.args[0]
+        return answer
+    return json_answer(account.statement(request.query_params.get("by_api_key") == "true"))
+
+
+async def _paid(request: Request) -> Response:
+    state = request.app.state
+    return await take_call(request, "/videos/" in request.url.path, state.catalogue, state.running)
+
+
+async def _stored(request: Request) -> Response:
+    world: World = request.app.state.world
+    name: str = request.path_params["name"]
+    before = world.ledger.fetch(request.url.path, "authorization" in request.headers)
+    file = world.storage.get(name)
+    if file is None and name.startswith("test/"):
+        body = await asyncio.to_thread(stored_file, name.removeprefix("test/"))
+        file = StoredFile(body, Link.GOOD) if body else None
+    if file is None or file.link is Link.BROKEN:
+        return error_answer(404, "The specified key does not exist.", "not_found")
+    if file.link is Link.FLAKY and before < FLAKY_FETCHES:
+        return error_answer(503, "Please reduce your request rate.", "slow_down")
+    if file.link is Link.SLOW:
+        await asyncio.sleep(SLOW_LINK_SECONDS)
+    return Response(file.body, media_type=CONTENT_TYPES[PurePosixPath(name).suffix.removeprefix(".")])
+
+
+async def _ledger(request: Request) -> Response:
+    world: World = request.app.state.world
+    report = world.ledger.report(calls=request.query_params.get("calls") != "false")
+    return Response(to_json(report), media_type="application/json")
+
+
+async def _reset(request: Request) -> Response:
+    request.app.state.world = World()
+    return Response(to_json({"reset": True}), media_type="application/json")
+
+
+async def _elsewhere(request: Request) -> Response:
+    """Stand in for another host, which a redirect points to."""
+    world: World = request.app.state.world
+    world.ledger.fetch(request.url.path, "authorization" in request.headers)
+    return error_answer(404, "This is another host.", "not_found")

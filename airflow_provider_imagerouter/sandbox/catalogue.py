@@ -1,0 +1,195 @@
+"""The models the sandbox offers, and the three listings the API makes of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import resources
+from typing import Any
+
+from airflow_provider_imagerouter.sandbox.behaviours import BEHAVIOURS, LISTED_SLOW, find_behaviour
+
+SANDBOX_PRICE = {"min": 0.004, "average": 0.004, "max": 0.01}
+"""What every `sandbox/…` model costs, in USD: the average, after the maximum was taken in advance."""
+
+
+@dataclass(frozen=True)
+class Model:
+    """One model.
+
+    :param id: what a call names it by
+    :param entry: what `/v1/models` says of it
+    :param needs_image: the provider fails without an input picture
+    :param single_image: takes one input picture only
+    :param cuts_out: answers with the input picture's foreground
+    :param draws_vectors: answers with an SVG
+    """
+
+    id: str
+    entry: Mapping[str, Any]
+    needs_image: bool = False
+    single_image: bool = False
+    cuts_out: bool = False
+    draws_vectors: bool = False
+
+    @property
+    def video(self) -> bool:
+        """Whether it makes videos."""
+        return "video" in self.entry["output"]
+
+    @property
+    def edits(self) -> bool:
+        """Whether it takes input pictures."""
+        return bool(self.entry["supported_params"]["edit"])
+
+    @property
+    def masks(self) -> bool:
+        """Whether it takes a mask."""
+        return bool(self.entry["supported_params"]["mask"])
+
+    @property
+    def sizes(self) -> list[str]:
+        """The sizes it draws in, empty if any will do."""
+        return list(self.entry.get("sizes", []))
+
+    @property
+    def free(self) -> bool:
+        """Whether it is one of the free models with a daily limit."""
+        return ":free" in self.id
+
+    @cached_property
+    def price(self) -> dict[str, float]:
+        """Lowest, usual and highest price in USD, over all providers; the usual one is the first's."""
+        ranges = [_range(provider["pricing"]) for provider in self.entry["providers"]]
+        return {
+            "min": min(each["min"] for each in ranges),
+            "average": ranges[0]["average"],
+            "max": max(each["max"] for each in ranges),
+        }
+
+    @property
+    def highest_price(self) -> float:
+        """What is taken before a call, in USD."""
+        return _range(self.entry["providers"][0]["pricing"])["max"]
+
+    def price_of(self, quality: str) -> float:
+        """Say what a call costs in the end, in USD.
+
+        :param quality: the quality asked for
+        """
+        which = {"low": "min", "high": "max"}.get(quality, "average")
+        return _range(self.entry["providers"][0]["pricing"])[which]
+
+    def length(self, seconds: float | None) -> float:
+        """Say how long a video gets, in seconds: a length it does not offer becomes the default.
+
+        :param seconds: the length asked for
+        """
+        offered: list[float] = self.entry["seconds"]
+        return seconds if seconds is not None and seconds in offered else float(self.entry["default_seconds"])
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """What it takes, as `/v2/models` says it."""
+        takes = {"image": self.edits, "mask": self.masks, "quality": self.entry["supported_params"]["quality"]}
+        takes["size"] = self.sizes or ["custom"]
+        return takes | ({"seconds": self.entry["seconds"]} if "seconds" in self.entry else {})
+
+    @property
+    def entry_v2(self) -> dict[str, Any]:
+        """What `/v2/models` says of it."""
+        dated = {"release_date": self.entry["release_date"]} if "release_date" in self.entry else {}
+        return dated | {"inputs": self.inputs, "output": self.entry["output"], "price": self.price}
+
+    @property
+    def entry_alone(self) -> dict[str, Any]:
+        """What `/v1/models/<id>` says of it."""
+        described = {"sizes", "seconds", "default_seconds", "output", "supported_params"}
+        kept = {key: value for key, value in self.entry.items() if key not in described}
+        return kept | {"inputs": self.inputs, "output": self.entry["output"]}
+
+
+def _range(pricing: Mapping[str, Any]) -> dict[str, float]:
+    if "value" in pricing:
+        return dict.fromkeys(("min", "average", "max"), pricing["value"])
+    return dict(pricing["range"])
+
+
+class Catalogue:
+    """All models, in the order of the listings."""
+
+    def __init__(self) -> None:
+        """Read the models recorded from the API, and add the sandbox's own."""
+        recorded = json.loads(resources.files(__package__).joinpath("catalogue.json").read_text("utf-8"))
+        self._aliases: dict[str, str] = recorded["aliases"]
+        self._models = {
+            model_id: Model(model_id, entry, **recorded["traits"].get(model_id, {}))
+            for model_id, entry in recorded["models"].items()
+        }
+        for name in (*BEHAVIOURS, *LISTED_SLOW):
+            self._models[name] = _sandbox_model(name)
+
+    def unalias(self, model_id: str) -> str:
+        """Replace an alias by the model it stands for."""
+        return self._aliases.get(model_id, model_id)
+
+    def resolve(self, model_id: str) -> Model | None:
+        """Find a model for a generation: by id, by alias, or one of the unlisted `sandbox/slow-<seconds>`."""
+        model = self._models.get(self.unalias(model_id))
+        if model is None and find_behaviour(model_id):
+            return _sandbox_model(model_id)
+        return model
+
+    def get(self, model_id: str) -> Model | None:
+        """Find a listed model by its id."""
+        return self._models.get(model_id)
+
+    def select(self, filters: Mapping[str, str]) -> list[Model]:
+        """Pick and sort models as both listings' query parameters do.
+
+        :param filters: `type`, `provider`, `free`, `name`, `sort` and `limit`, all optional
+        """
+        models = [model for model in self._models.values() if _matches(model, filters)]
+        match filters.get("sort"):
+            case "name":
+                models.sort(key=lambda model: model.id)
+            case "provider":
+                models.sort(key=lambda model: model.id.split("/")[0])
+            case "price":
+                models.sort(key=_first_value)
+            case "date":
+                models.sort(key=lambda model: model.entry.get("release_date", ""), reverse=True)
+        limit = filters.get("limit", "")
+        return models[: int(limit)] if limit.isdecimal() else models
+
+
+def _matches(model: Model, filters: Mapping[str, str]) -> bool:
+    kind = filters.get("type")
+    if kind in ("image", "video") and model.video != (kind == "video"):
+        return False
+    if filters.get("provider", "").lower() not in model.id.split("/")[0].lower():
+        return False
+    if filters.get("name", "").lower() not in model.id.lower():
+        return False
+    if "free" not in filters:
+        return True
+    costs_nothing = any(provider["pricing"].get("value") == 0 for provider in model.entry["providers"])
+    return costs_nothing == (filters["free"] == "true")
+
+
+def _first_value(model: Model) -> float:
+    return float(model.entry["providers"][0]["pricing"].get("value", "inf"))
+
+
+def _sandbox_model(name: str) -> Model:
+    entry = {
+        "providers": [
+            {"id": "sandbox", "model_name": name, "pricing": {"type": "post_generation", "range": SANDBOX_PRICE}}
+        ],
+        "release_date": "2026-11-01",
+        "output": ["image"],
+        "supported_params": {"mask": True, "quality": True, "edit": True},
+    }
+    return Model(name, entry)

@@ -1,0 +1,128 @@
+"""Runs a paid call to its end, and settles its bill."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import logging
+import time
+from dataclasses import dataclass
+from typing import Any
+
+from airflow_provider_imagerouter.sandbox.accounts import CREDITS_PER_USD, Account, credits_for
+from airflow_provider_imagerouter.sandbox.answers import to_json
+from airflow_provider_imagerouter.sandbox.behaviours import Behaviour, Link, Shape, error_body
+from airflow_provider_imagerouter.sandbox.catalogue import SANDBOX_PRICE
+from airflow_provider_imagerouter.sandbox.drawing import DEFAULT_SIZE
+from airflow_provider_imagerouter.sandbox.dummies import TEST_IMAGE, TEST_VIDEO, dummy_item
+from airflow_provider_imagerouter.sandbox.ledger import Call
+from airflow_provider_imagerouter.sandbox.pictures import File, ProviderFailedError, Work, draw_vector, make
+from airflow_provider_imagerouter.sandbox.world import World
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class PaidCall:
+    """A call that was accepted and charged.
+
+    :param account: who pays
+    :param charged: credits taken in advance
+    :param link_base: what its links begin with
+    """
+
+    world: World
+    call: Call
+    account: Account
+    charged: int
+    work: Work
+    behaviour: Behaviour
+    link_base: str
+
+    async def run(self) -> bytes:
+        """Make what was asked for, settle the bill, and return the answer's JSON."""
+        started = time.monotonic()
+        try:
+            files = await self._ask_provider()
+        except ProviderFailedError as error:
+            self._give_all_back()
+            return to_json(error.body)
+        except Exception as error:
+            log.exception("The sandbox itself failed")
+            self._give_all_back()
+            return to_json(error_body(str(error), "internal_error"))
+        latency = round((time.monotonic() - started) * 1000)
+        cost = self._settle()
+        return to_json(self._result(files, latency, cost))
+
+    async def _ask_provider(self) -> list[File]:
+        ends = time.monotonic() + self.behaviour.seconds
+        files = await self._make()
+        await asyncio.sleep(ends - time.monotonic())
+        if self.behaviour.failure:
+            raise ProviderFailedError(self.behaviour.failure)
+        return files
+
+    async def _make(self) -> list[File]:
+        parameters = self.work.parameters
+        if parameters.model.id in (TEST_IMAGE, TEST_VIDEO):
+            return []
+        if self.behaviour.shape is Shape.SVG:
+            return [File(draw_vector(parameters.prompt, parameters.size or DEFAULT_SIZE), "svg")]
+        count = 3 if self.behaviour.shape is Shape.THREE_PICTURES else 1
+        return [await asyncio.to_thread(make, self.work, number) for number in range(count)]
+
+    def _give_all_back(self) -> None:
+        self.account.give_back(self.charged)
+        self.world.ledger.fail(self.call)
+
+    def _settle(self) -> float:
+        parameters = self.work.parameters
+        price = parameters.model.price_of(parameters.quality)
+        if self.behaviour.shape is Shape.THREE_PICTURES:
+            price = SANDBOX_PRICE["max"]
+        cost = credits_for(price)
+        self.account.give_back(self.charged - cost)
+        self.world.ledger.bill(self.call, cost, succeeded=self.behaviour.shape is not Shape.BILLED_ERROR)
+        return cost / CREDITS_PER_USD
+
+    def _result(self, files: list[File], latency: int, cost: float) -> dict[str, Any]:
+        ending = {"latency": latency, "cost": None if self.behaviour.shape is Shape.NULL_COST else cost}
+        created: object = int(time.time() * (1000 if self.work.parameters.model.id == TEST_IMAGE else 1))
+        if dummy := dummy_item(self.work.parameters, self.link_base):
+            return {"created": created, "data": [dummy]} | ending
+        data: object
+        match self.behaviour.shape:
+            case Shape.BILLED_ERROR:
+                return error_body("The provider answered without a picture.", "internal_error") | ending
+            case Shape.WRONG_TYPES:
+                return {"created": "now", "data": "a picture", "latency": "fast", "cost": str(cost)}
+            case Shape.NO_DATA:
+                data = []
+            case Shape.NULL_URL:
+                data = [{"url": None, "revised_prompt": None}]
+            case _:
+                data = [self._item(file, f"-{number}" * (len(files) > 1)) for number, file in enumerate(files)]
+        return {"created": created, "data": data} | ending
+
+    def _item(self, file: File, suffix: str) -> dict[str, Any]:
+        asked, shape = self.work.parameters.response_format, self.behaviour.shape
+        revised = f"{self.work.parameters.prompt}, in great detail" if shape is Shape.REVISED else None
+        body = _spoil(file, self.behaviour.link)
+        as_base64 = shape is Shape.BASE64 or (asked != "url" and shape is not Shape.URL)
+        name = f"{self.call.id}{suffix}.{file.extension}"
+        if not as_base64 or asked != "b64_ephemeral":
+            self.world.storage.keep(name, body, self.behaviour.link)
+        if as_base64:
+            return {"revised_prompt": revised, "b64_json": base64.b64encode(body).decode()}
+        return {"url": f"{self.link_base}/storage/{name}", "revised_prompt": revised}
+
+
+def _spoil(file: File, link: Link) -> bytes:
+    match link:
+        case Link.NOT_A_PICTURE:
+            return b"<html><body>There is no picture here.</body></html>\n"
+        case Link.TRUNCATED:
+            return file.body[: len(file.body) // 2]
+        case _:
+            return file.body

@@ -1,0 +1,135 @@
+"""What happened: every paying call with its end and its bill, and every fetch of a link."""
+
+from __future__ import annotations
+
+import uuid
+from collections import Counter, deque
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from airflow_provider_imagerouter.sandbox.accounts import CREDITS_PER_USD
+
+MAX_CALLS = 20_000
+MAX_LINKS = 20_000
+
+
+@dataclass
+class Call:
+    """One paying call.
+
+    :param account: whose key it came with, None if with nobody's
+    :param images: SHA-256 of each input picture
+    :param status: `processing`, `success`, `error` (it ran and failed) or `refused` (it never ran)
+    :param http_status: what the client was answered with, None while nothing was sent
+    :param cost: USD, as billed up to now: the highest price while it runs
+    :param client_left: whether the client went away before it had the whole answer
+    """
+
+    path: str
+    id: str = field(default_factory=lambda: str(uuid.uuid4()))
+    time: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
+    account: str | None = None
+    model: str | None = None
+    prompt: str | None = None
+    parameters: dict[str, Any] = field(default_factory=dict)
+    images: list[str] = field(default_factory=list)
+    mask: str | None = None
+    status: str = "processing"
+    http_status: int | None = None
+    cost: float = 0.0
+    client_left: bool = False
+
+
+class Ledger:
+    """All paying calls since the last reset; the totals go on when old calls are dropped."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._calls: deque[Call] = deque(maxlen=MAX_CALLS)
+        self._ends: Counter[str] = Counter()
+        self._billed_credits = 0
+        self._fetches: Counter[str] = Counter()
+        self.bytes_received = 0
+        self.bytes_sent = 0
+        self.authorization_seen_at_links = False
+
+    def open(self, path: str) -> Call:
+        """Write down a call that came in.
+
+        :param path: where it was sent
+        """
+        call = Call(path)
+        self._calls.append(call)
+        self._ends["calls"] += 1
+        return call
+
+    def refuse(self, call: Call, http_status: int) -> None:
+        """Close a call that never ran."""
+        self._close(call, "refused", http_status)
+
+    def fail(self, call: Call) -> None:
+        """Close a call that ran, failed, and was given its money back."""
+        call.cost = 0.0
+        self._close(call, "error", 200)
+
+    def bill(self, call: Call, amount: int, succeeded: bool) -> None:
+        """Close a call that ran and is paid for.
+
+        :param amount: credits
+        :param succeeded: false for an error that is billed all the same
+        """
+        call.cost = amount / CREDITS_PER_USD
+        self._billed_credits += amount
+        self._ends["billed"] += amount > 0
+        self._close(call, "success" if succeeded else "error", 200)
+
+    def _close(self, call: Call, status: str, http_status: int) -> None:
+        call.status = status
+        call.http_status = call.http_status or http_status
+        self._ends[status] += 1
+
+    def leave(self, call: Call) -> None:
+        """Note that a call's client went away."""
+        call.client_left = True
+        self._ends["left"] += 1
+
+    def fetch(self, link: str, authorized: bool) -> int:
+        """Note the fetch of a link, and say how many there were before.
+
+        :param link: its path
+        :param authorized: whether an Authorization header came with it
+        """
+        before = self._fetches[link]
+        self._fetches[link] += 1
+        if len(self._fetches) > MAX_LINKS:
+            del self._fetches[next(iter(self._fetches))]
+        self.authorization_seen_at_links |= authorized
+        return before
+
+    def report(self, calls: bool) -> dict[str, Any]:
+        """Answer `GET /sandbox/ledger`.
+
+        :param calls: with every call and every link, not the totals only
+        """
+        ends = self._ends
+        ended = ends["refused"] + ends["success"] + ends["error"]
+        answer: dict[str, Any] = {
+            "totals": {
+                "calls": ends["calls"],
+                "refused": ends["refused"],
+                "succeeded": ends["success"],
+                "failed": ends["error"],
+                "in_flight": ends["calls"] - ended,
+                "clients_left": ends["left"],
+                "billed_calls": ends["billed"],
+                "billed_usd": self._billed_credits / CREDITS_PER_USD,
+                "bytes_received": self.bytes_received,
+                "bytes_sent": self.bytes_sent,
+            },
+            "authorization_seen_at_links": self.authorization_seen_at_links,
+        }
+        if calls:
+            answer["calls"] = [asdict(call) for call in self._calls]
+            answer["fetches"] = dict(self._fetches)
+        return answer

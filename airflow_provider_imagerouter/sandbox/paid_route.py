@@ -1,0 +1,192 @@
+"""The three endpoints that cost money, up to the point where a call is accepted."""
+
+from __future__ import annotations
+
+import asyncio
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import Response
+
+from airflow_provider_imagerouter.sandbox import uploads
+from airflow_provider_imagerouter.sandbox.accounts import CREDITS_PER_USD, Account, credits_for
+from airflow_provider_imagerouter.sandbox.answers import (
+    error_answer,
+    internal_error,
+    json_answer,
+    to_json,
+    untyped_answer,
+)
+from airflow_provider_imagerouter.sandbox.behaviours import Refusal, error_body
+from airflow_provider_imagerouter.sandbox.catalogue import Catalogue
+from airflow_provider_imagerouter.sandbox.connection import Connection, ConnectionAnswer
+from airflow_provider_imagerouter.sandbox.delivery import deliver
+from airflow_provider_imagerouter.sandbox.generation import PaidCall
+from airflow_provider_imagerouter.sandbox.ledger import Call
+from airflow_provider_imagerouter.sandbox.limits import FREE_CALLS_PER_DAY, limit_for_key
+from airflow_provider_imagerouter.sandbox.pictures import Work
+from airflow_provider_imagerouter.sandbox.uploads import BrokenBodyError, Form
+from airflow_provider_imagerouter.sandbox.validation import (
+    InvalidParameterError,
+    Parameters,
+    check_parameters,
+)
+from airflow_provider_imagerouter.sandbox.world import World
+
+_NO_DEPOSIT = (
+    "Free models are only available on the website for accounts without a deposit. Please deposit any amount to use "
+    "them through the API: https://imagerouter.io/pricing"
+)
+_DAILY_LIMIT = (
+    f"Daily limit of {FREE_CALLS_PER_DAY} free requests reached. There is no limit on paid models, so you can "
+    'continue by removing ":free" from the model name.'
+)
+
+
+class RefusedError(Exception):
+    """A call is turned down before it runs; the first argument is the answer."""
+
+
+async def take_call(request: Request, video: bool, catalogue: Catalogue, running: set[asyncio.Task[bytes]]) -> Response:
+    """Take one paying call: refuse it, or run it and send the answer.
+
+    :param video: on the video endpoint
+    :param running: keeps the calls that go on by themselves
+    """
+    world: World = request.app.state.world
+    call = world.ledger.open(request.url.path)
+    try:
+        paid = await _accept(request, video, catalogue, world, call)
+    except RefusedError as refused:
+        answer: Response = refused.args[0]
+        world.ledger.refuse(call, answer.status_code)
+        return answer
+    work = asyncio.create_task(paid.run())
+    running.add(work)
+    work.add_done_callback(running.discard)
+
+    async def send(connection: Connection) -> None:
+        try:
+            await deliver(connection, work, paid.behaviour)
+        finally:
+            call.http_status = connection.status
+            if connection.client_left:
+                world.ledger.leave(call)
+
+    request.state.bare = paid.behaviour.proxy_status > 0
+    return ConnectionAnswer(send)
+
+
+async def _accept(request: Request, video: bool, catalogue: Catalogue, world: World, call: Call) -> PaidCall:
+    form = await _read(request, uploads.VIDEO_FIELDS if video else uploads.IMAGE_FIELDS)
+    account = authenticate(request, world)
+    call.account = account.name
+    _note(call, form)
+    _limit_key(request, world, account, video)
+    if form.problem:
+        raise RefusedError(error_answer(400, f"File upload error: {form.problem}", "invalid_request_error"))
+    try:
+        parameters = check_parameters(form.body, video, catalogue)
+    except InvalidParameterError as error:
+        raise RefusedError(untyped_answer(400, error_body(str(error), "invalid_request_error"))) from error
+    if parameters.model.free:
+        _limit_free(world, account)
+    behaviour = world.behaviour(parameters.model.id, parameters.prompt)
+    if behaviour.refusal:
+        raise RefusedError(_refusal(request, behaviour.refusal))
+    charged = credits_for(parameters.model.highest_price)
+    if charged and account.remaining < charged:
+        price = to_json(parameters.model.highest_price).decode()
+        raise _declined(
+            f"Insufficient credits (this model needs minimum ${price} credits), please topup your ImageRouter "
+            "account: https://imagerouter.io/pricing"
+        )
+    world.free_calls += parameters.model.free
+    _check_files(parameters, form, video)
+    account.charge(charged)
+    call.cost = charged / CREDITS_PER_USD
+    images = form.images[:1] if video else form.images
+    work = Work(parameters, images, form.mask)
+    return PaidCall(world, call, account, charged, work, behaviour, f"http://{request.headers.get('host', '')}")
+
+
+async def _read(request: Request, allowed: dict[str, int]) -> Form:
+    content_type = request.headers.get("content-type", "")
+    if not content_type.lower().startswith("multipart/"):
+        return Form(body=request.state.json)
+    try:
+        return await uploads.read_form(content_type, request.stream(), allowed)
+    except (BrokenBodyError, ClientDisconnect) as error:
+        raise RefusedError(internal_error()) from error
+
+
+def _note(call: Call, form: Form) -> None:
+    """Write into the ledger what was asked for, whether or not it makes sense."""
+    body = form.body if isinstance(form.body, dict) else {}
+    call.parameters = {name: value for name, value in body.items() if name not in ("model", "prompt")}
+    model, prompt = body.get("model"), body.get("prompt")
+    call.model = model if isinstance(model, str) else None
+    call.prompt = prompt if isinstance(prompt, str) else None
+    call.images = [upload.sha256 for upload in form.images]
+    call.mask = form.mask.sha256 if form.mask else None
+
+
+def authenticate(request: Request, world: World) -> Account:
+    """Find the account of a request's key.
+
+    :raises RefusedError: with a 401
+    """
+    header = request.headers.get("authorization", "")
+    if not header.startswith("Bearer "):
+        raise _unauthorized("Authorization header must be provided as Bearer token")
+    key = header.removeprefix("Bearer ").strip()
+    if len(key) >= 100:
+        raise _unauthorized("Invalid or expired JWT token")
+    if len(key) != 64:
+        raise _unauthorized(f"Invalid authorization token length: {len(key)}")
+    if key not in world.accounts:
+        raise _unauthorized("Invalid API key")
+    return world.accounts[key]
+
+
+def _unauthorized(message: str) -> RefusedError:
+    return RefusedError(error_answer(401, message, "unauthorized"))
+
+
+def _limit_key(request: Request, world: World, account: Account, video: bool) -> None:
+    limiter = world.video_keys if video else world.image_keys
+    verdict = limiter.hit(account.name, limit_for_key(account.balance_usd, video))
+    request.state.verdict = verdict
+    if verdict.exceeded:
+        message = "API key rate limit exceeded, please try again later."
+        raise RefusedError(error_answer(429, message, "rate_limit_error"))
+
+
+def _limit_free(world: World, account: Account) -> None:
+    if not account.deposited:
+        raise RefusedError(error_answer(403, _NO_DEPOSIT, "access_denied"))
+    if world.free_calls >= FREE_CALLS_PER_DAY:
+        raise RefusedError(error_answer(429, _DAILY_LIMIT, "rate_limit_error"))
+
+
+def _check_files(parameters: Parameters, form: Form, video: bool) -> None:
+    model = parameters.model
+    if form.images and not model.edits:
+        raise _declined("This model does not support image inputs")
+    if len(form.images) > 1 and model.single_image and not video:
+        raise _declined("This model supports only one image input")
+    if form.mask and not model.masks:
+        raise _declined("Mask editing is not supported for this model")
+
+
+def _declined(message: str) -> RefusedError:
+    return RefusedError(untyped_answer(200, error_body(message, "internal_error")))
+
+
+def _refusal(request: Request, refusal: Refusal) -> Response:
+    if isinstance(refusal.body, dict):
+        return json_answer(refusal.body, refusal.status, dict(refusal.headers))
+    request.state.bare = True
+    host, _, port = request.headers.get("host", "").partition(":")
+    elsewhere = f"http://{'127.0.0.1' if host == 'localhost' else 'localhost'}:{port}/sandbox/elsewhere"
+    headers = {name: value.format(elsewhere=elsewhere) for name, value in refusal.headers}
+    return Response(refusal.body, refusal.status, headers, media_type="text/html" if refusal.body else None)

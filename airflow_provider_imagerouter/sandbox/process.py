@@ -1,0 +1,78 @@
+"""Starts and stops the sandbox in a process of its own, for scripts and tests."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from airflow_provider_imagerouter.sandbox.keys import EMPTY_KEY, NEARLY_EMPTY_KEY, RICH_KEY
+
+STOP_SECONDS = 10
+
+
+class SandboxProcess:
+    """A running sandbox; use it as a context manager.
+
+    :param port: to listen on, on loopback; 0 picks a free one
+    """
+
+    rich_key = RICH_KEY
+    nearly_empty_key = NEARLY_EMPTY_KEY
+    empty_key = EMPTY_KEY
+
+    def __init__(self, port: int = 0) -> None:
+        """Start the sandbox and wait until it listens.
+
+        :raises RuntimeError: if it does not start; the reason is on stderr
+        """
+        command = [sys.executable, "-m", "airflow_provider_imagerouter.sandbox", "--port", str(port)]
+        self._process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)  # noqa: S603
+        stdout = self._process.stdout
+        greeting = stdout.readline() if stdout else ""
+        if "http://" not in greeting:
+            self.stop()
+            raise RuntimeError("The sandbox did not start: see its error above.")
+        self.url = greeting.split()[-1]
+
+    def __enter__(self) -> Self:
+        """Hand out the running sandbox."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop it."""
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop the process, and wait until it is gone."""
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        if self._process.stdout:
+            self._process.stdout.close()
+
+    def ledger(self) -> dict[str, Any]:
+        """Ask what happened since the last reset: `totals`, `calls`, `fetches`, `authorization_seen_at_links`."""
+        answer = httpx.get(f"{self.url}/sandbox/ledger", trust_env=False)
+        ledger: dict[str, Any] = answer.raise_for_status().json()
+        return ledger
+
+    def reset(self) -> None:
+        """Put accounts, limits and ledger back to how they were at the start."""
+        httpx.post(f"{self.url}/sandbox/reset", trust_env=False).raise_for_status()
+
+    def connection_uri(self, key: str = RICH_KEY) -> str:
+        """Describe an Airflow connection to the sandbox as JSON, as `AIRFLOW_CONN_…` variables take it.
+
+        :param key: whose account pays
+        """
+        return json.dumps({"conn_type": "imagerouter", "host": self.url, "password": key})

@@ -1,0 +1,54 @@
+"""Finished pictures, kept in memory under a link until newer ones need the room."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+
+from airflow_provider_imagerouter.sandbox.behaviours import Link
+
+MAX_BYTES = 256 * 1024 * 1024
+
+CONTENT_TYPES = {
+    "webp": "image/webp",
+    "jpg": "image/jpeg",
+    "png": "image/png",
+    "svg": "image/svg+xml",
+    "mp4": "video/mp4",
+}
+"""What a file is served as, by its extension."""
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file.
+
+    :param link: how fetching it goes
+    """
+
+    body: bytes
+    link: Link
+
+
+class Storage:
+    """Files by name; the oldest go first when there are more than 256 MiB."""
+
+    def __init__(self) -> None:
+        """Start empty."""
+        self._files: OrderedDict[str, StoredFile] = OrderedDict()
+        self._size = 0
+
+    def keep(self, name: str, body: bytes, link: Link = Link.GOOD) -> None:
+        """Keep a file.
+
+        :param name: the last part of its link, with the extension it is served by
+        """
+        self._files[name] = StoredFile(body, link)
+        self._size += len(body)
+        while self._size > MAX_BYTES and len(self._files) > 1:
+            _, oldest = self._files.popitem(last=False)
+            self._size -= len(oldest.body)
+
+    def get(self, name: str) -> StoredFile | None:
+        """Find a file, None if it never was here or had to go."""
+        return self._files.get(name)

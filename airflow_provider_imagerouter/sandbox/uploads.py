@@ -1,0 +1,162 @@
+"""Reads multipart bodies as multer does."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import MultipartParser, parse_options_header
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+FILE_LIMIT = 25 * 1024 * 1024
+IMAGE_FIELDS = {"image": 16, "image[]": 16, "mask": 1, "mask[]": 1}
+VIDEO_FIELDS = {"image": 6, "image[]": 6}
+
+
+class BrokenBodyError(Exception):
+    """The body is no multipart form, or ends too early."""
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One uploaded file."""
+
+    body: bytes
+
+    @property
+    def sha256(self) -> str:
+        """Its checksum, in hexadecimal."""
+        return hashlib.sha256(self.body).hexdigest()
+
+
+@dataclass
+class Form:
+    """What a body held.
+
+    :param body: JSON, or the text fields of a form, in which a repeated one is a list
+    :param problem: what is wrong with the files, in the API's words
+    """
+
+    body: object
+    images: list[Upload] = field(default_factory=list)
+    mask: Upload | None = None
+    problem: str | None = None
+
+
+@dataclass
+class _Part:
+    headers: dict[str, str] = field(default_factory=dict)
+    header: list[bytes] = field(default_factory=lambda: [b"", b""])
+    body: bytearray = field(default_factory=bytearray)
+    name: str = ""
+    filename: bytes = b""
+    is_file: bool = False
+    too_large: bool = False
+
+
+class _Reader:
+    """Collects parts from the parser's callbacks, holding no more of a file than is allowed."""
+
+    def __init__(self) -> None:
+        self.parts: list[_Part] = []
+        self.complete = False
+
+    def on_part_begin(self) -> None:
+        self.parts.append(_Part())
+
+    def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        self.parts[-1].header[0] += data[start:end]
+
+    def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        self.parts[-1].header[1] += data[start:end]
+
+    def on_header_end(self) -> None:
+        part = self.parts[-1]
+        part.headers[part.header[0].decode("latin-1").lower()] = part.header[1].decode("utf-8", "replace")
+        part.header = [b"", b""]
+
+    def on_headers_finished(self) -> None:
+        part = self.parts[-1]
+        _, options = parse_options_header(part.headers.get("content-disposition"))
+        part.name = options.get(b"name", b"").decode("utf-8", "replace")
+        octets = part.headers.get("content-type", "").startswith("application/octet-stream")
+        part.is_file = b"filename" in options or octets
+        part.filename = options.get(b"filename", b"")
+
+    def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        part = self.parts[-1]
+        part.too_large = part.too_large or (part.is_file and len(part.body) + end - start >= FILE_LIMIT)
+        if not part.too_large:
+            part.body += data[start:end]
+
+    def on_end(self) -> None:
+        self.complete = True
+
+
+async def read_form(content_type: str, body: AsyncIterator[bytes], allowed: dict[str, int]) -> Form:
+    """Read a multipart body to its end.
+
+    :param content_type: the request's, with the boundary
+    :param allowed: how many files each field takes
+    :raises BrokenBodyError: if it cannot be read
+    """
+    _, options = parse_options_header(content_type)
+    if b"boundary" not in options:
+        raise BrokenBodyError("no boundary")
+    reader = _Reader()
+    callbacks: MultipartCallbacks = {
+        "on_part_begin": reader.on_part_begin,
+        "on_header_field": reader.on_header_field,
+        "on_header_value": reader.on_header_value,
+        "on_header_end": reader.on_header_end,
+        "on_headers_finished": reader.on_headers_finished,
+        "on_part_data": reader.on_part_data,
+        "on_end": reader.on_end,
+    }
+    try:
+        parser = MultipartParser(options[b"boundary"], callbacks)
+        async for chunk in body:
+            parser.write(chunk)
+        parser.finalize()
+    except FormParserError as error:
+        raise BrokenBodyError(str(error)) from error
+    if not reader.complete:
+        raise BrokenBodyError("unexpected end of form")
+    return _sort(reader.parts, allowed)
+
+
+def _sort(parts: list[_Part], allowed: dict[str, int]) -> Form:
+    fields: dict[str, object] = {}
+    form = Form(fields)
+    files: dict[str, list[Upload]] = {}
+    for part in parts:
+        if not part.is_file:
+            _add_field(fields, part.name, part.body.decode("utf-8", "replace"))
+        if not part.filename:
+            continue
+        known = files.setdefault(part.name, [])
+        known.append(Upload(bytes(part.body)))
+        if len(known) > allowed.get(part.name, 0):
+            form.problem = form.problem or "Unexpected field"
+        elif part.too_large:
+            form.problem = form.problem or "File too large"
+    form.images = files.get("image") or files.get("image[]", [])
+    masks = files.get("mask") or files.get("mask[]", [])
+    form.mask = masks[0] if masks else None
+    return form
+
+
+def _add_field(fields: dict[str, object], name: str, value: str) -> None:
+    if name.endswith("[]"):
+        name = name.removesuffix("[]")
+        fields.setdefault(name, [])
+    if name not in fields:
+        fields[name] = value
+        return
+    known = fields[name]
+    fields[name] = [*known, value] if isinstance(known, list) else [known, value]

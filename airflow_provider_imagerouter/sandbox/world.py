@@ -1,0 +1,34 @@
+"""Everything the sandbox remembers between requests; a reset makes a new one."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from airflow_provider_imagerouter.sandbox.accounts import open_accounts
+from airflow_provider_imagerouter.sandbox.behaviours import WELL_BEHAVED, Behaviour, find_behaviour
+from airflow_provider_imagerouter.sandbox.ledger import Ledger
+from airflow_provider_imagerouter.sandbox.limits import FixedWindow
+from airflow_provider_imagerouter.sandbox.storage import Storage
+
+
+class World:
+    """Accounts, limits, ledger and pictures. Calls in flight during a reset end in the world they began in."""
+
+    def __init__(self) -> None:
+        """Open the accounts afresh."""
+        self.accounts = open_accounts()
+        self.ledger = Ledger()
+        self.storage = Storage()
+        self.clients = FixedWindow()
+        self.image_keys = FixedWindow()
+        self.video_keys = FixedWindow()
+        self.free_calls = 0
+        self._seen: Counter[tuple[str, str]] = Counter()
+
+    def behaviour(self, model_id: str, prompt: str) -> Behaviour:
+        """Say what a call does: some models misbehave only the first time they see a prompt."""
+        behaviour = find_behaviour(model_id) or WELL_BEHAVED
+        if not behaviour.first_calls:
+            return behaviour
+        self._seen[model_id, prompt] += 1
+        return behaviour if self._seen[model_id, prompt] <= behaviour.first_calls else WELL_BEHAVED
