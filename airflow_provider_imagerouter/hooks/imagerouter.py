@@ -48,10 +48,10 @@ class ImageRouterHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the connection form's extra fields, for Airflow versions that do not read ``conn-fields``."""
-        from wtforms import FloatField, StringField
+        from wtforms import IntegerField, StringField
         from wtforms.validators import Optional
 
-        widgets = {"string": StringField, "number": FloatField}
+        widgets = {"string": StringField, "number": IntegerField}  # those versions know no field for other numbers
         return {
             name: widgets[field["schema"]["type"][0]](
                 field["label"], description=field["description"], validators=[Optional()]
