@@ -18,8 +18,8 @@ from typing import Any
 
 from airflow_provider_imagerouter.api.call import Reply
 from airflow_provider_imagerouter.api.refusal import error_in_answer
-from airflow_provider_imagerouter.api.reply import read_json_object, shorten
-from airflow_provider_imagerouter.exceptions import Billed, ImageRouterProviderError, ImageRouterServerError
+from airflow_provider_imagerouter.api.reply import clean, read_json_object, shorten
+from airflow_provider_imagerouter.exceptions import Bill, ImageRouterProviderError, ImageRouterServerError
 
 
 @dataclass(frozen=True)
@@ -66,15 +66,12 @@ def read_answer(reply: Reply) -> Answer:
         raise error
     items = payload["data"]
     if not isinstance(items, list):
-        raise ImageRouterServerError(
-            f"ImageRouter answered with data that is not a list: {shorten(items)}", billed=_billed(payload)
-        )
-    pictures = tuple(_picture(item, payload) for item in items)
-    if not pictures:
-        raise ImageRouterProviderError("ImageRouter answered without a picture", billed=_billed(payload))
+        raise _senseless("data that is not a list", items, payload)
+    if not items:
+        raise _no_picture("without a picture", payload)
     return Answer(
-        pictures=pictures,
-        cost=_number(payload.get("cost")),
+        pictures=tuple(_picture(item, payload) for item in items),
+        cost=_cost(payload.get("cost")),
         latency_ms=_whole_number(payload.get("latency")),
         created_at=_time(payload.get("created")),
     )
@@ -82,51 +79,47 @@ def read_answer(reply: Reply) -> Answer:
 
 def _picture(item: Any, payload: Mapping[str, Any]) -> Picture:
     if not isinstance(item, dict):
-        raise ImageRouterServerError(
-            f"ImageRouter answered with a picture that is no object: {shorten(item)}", billed=_billed(payload)
-        )
-    url, encoded = item.get("url"), item.get("b64_json")
-    revised_prompt = item.get("revised_prompt")
+        raise _senseless("a picture that is no object", item, payload)
+    url, encoded, revised_prompt = item.get("url"), item.get("b64_json"), item.get("revised_prompt")
     if not url and not encoded:
-        raise ImageRouterProviderError(
-            f"ImageRouter answered with a picture that has no url: {shorten(payload['data'])}",
-            billed=_billed(payload),
-        )
+        raise _no_picture(f"with a picture that has no url: {shorten(item)}", payload)
+    content = None
     if encoded:
-        content = _decode(encoded, payload)
-        url = None
-    elif isinstance(url, str) and url.startswith(("http://", "https://")):
-        content = None
-    else:
-        raise ImageRouterServerError(
-            f"ImageRouter answered with a link that is none: {shorten(url)}", billed=_billed(payload)
-        )
-    return Picture(url, content, revised_prompt if isinstance(revised_prompt, str) else None)
+        url, content = None, _decode(encoded, payload)
+    elif not isinstance(url, str) or not url.lower().startswith(("http://", "https://")):
+        raise _senseless("a link that is none", url, payload)
+    return Picture(url, content, clean(revised_prompt) if isinstance(revised_prompt, str) else None)
 
 
 def _decode(encoded: Any, payload: Mapping[str, Any]) -> bytes:
     try:
         return base64.b64decode(encoded, validate=True)
     except (TypeError, ValueError, binascii.Error):
-        raise ImageRouterServerError(
-            f"ImageRouter answered with base64 that cannot be decoded: {shorten(encoded)}",
-            billed=_billed(payload),
-        ) from None
+        raise _senseless("base64 that cannot be decoded", encoded, payload) from None
 
 
-def _billed(payload: Mapping[str, Any]) -> Billed:
-    return "yes" if "cost" in payload else "unknown"
+def _no_picture(how: str, payload: Mapping[str, Any]) -> ImageRouterProviderError:
+    return ImageRouterProviderError(f"ImageRouter answered {how}", status_code=200, **_bill(payload))
 
 
-def _number(value: Any) -> Decimal | None:
-    """Read a number as the API sends them; anything else it might send (wrong types, absurd sizes) is unknown."""
-    if isinstance(value, int | Decimal) and not isinstance(value, bool) and 0 <= value < 10**15:
-        return Decimal(value)
-    return None
+def _senseless(what: str, value: Any, payload: Mapping[str, Any]) -> ImageRouterServerError:
+    return ImageRouterServerError(
+        f"ImageRouter answered with {what}: {shorten(value)}", status_code=200, **_bill(payload)
+    )
+
+
+def _bill(payload: Mapping[str, Any]) -> Bill:
+    return {"billed": "yes" if "cost" in payload else "unknown", "cost": read_number(payload.get("cost"))}
+
+
+def _cost(value: Any) -> Decimal | None:
+    """Read USD; as many digits as survive in a JSON number of any reader."""
+    number = read_number(value)
+    return None if number is None or number >= 10**6 else number.quantize(Decimal("1e-9")).normalize()
 
 
 def _whole_number(value: Any) -> int | None:
-    number = _number(value)
+    number = read_number(value)
     return None if number is None else int(number)
 
 
@@ -137,4 +130,7 @@ def _time(value: Any) -> datetime | None:
         return None
     if seconds > 100_000_000_000:
         seconds //= 1000
-    return datetime.fromtimestamp(seconds, UTC)
+    try:
+        return datetime.fromtimestamp(seconds, UTC)
+    except (ValueError, OverflowError, OSError):
+        return None

@@ -6,7 +6,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from airflow_provider_imagerouter.exceptions import ImageRouterConnectionError, ImageRouterUnknownOutcomeError
+from airflow_provider_imagerouter.exceptions import (
+    ImageRouterConnectionError,
+    ImageRouterResponseError,
+    ImageRouterUnknownOutcomeError,
+)
 
 T = TypeVar("T")
 
@@ -66,4 +70,8 @@ class Call(Generic[T]):
         except ImageRouterUnknownOutcomeError as error:
             if self.method == "GET":
                 raise ImageRouterConnectionError(str(error), status_code=error.status_code) from None
+            raise
+        except ImageRouterResponseError as error:
+            if self.method == "GET":
+                error.billed = "no"
             raise

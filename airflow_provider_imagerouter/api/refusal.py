@@ -6,9 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from airflow_provider_imagerouter.api.reply import message_and_type, shorten
+from airflow_provider_imagerouter.api.reply import message_and_type, read_number, shorten
 from airflow_provider_imagerouter.exceptions import (
-    Billed,
     ImageRouterContentPolicyError,
     ImageRouterInsufficientCreditsError,
     ImageRouterInvalidRequestError,
@@ -25,6 +24,8 @@ def error_in_answer(payload: Mapping[str, Any]) -> ImageRouterResponseError | No
     """
     Return the error that a 200 answer carries; None if it has data and no error.
 
+    An error that was thrown is given back; one that was returned as a result carries ``cost``, and is not.
+
     :param payload: the answer's JSON object
     """
     if payload.get("error") is None and "data" in payload:
@@ -34,7 +35,8 @@ def error_in_answer(payload: Mapping[str, Any]) -> ImageRouterResponseError | No
         f"ImageRouter refused: {shorten(message)}",
         status_code=200,
         error_type=error_type,
-        billed=_billed(payload),
+        billed="yes" if "cost" in payload else "no",
+        cost=read_number(payload.get("cost")),
     )
 
 
@@ -46,8 +48,3 @@ def _class_of(message: str, error_type: str | None) -> type[ImageRouterResponseE
     if _CONTENT_POLICY.search(f"{error_type} {message}"):
         return ImageRouterContentPolicyError
     return ImageRouterProviderError
-
-
-def _billed(payload: Mapping[str, Any]) -> Billed:
-    """An error that was thrown is given back; one that was returned as a result carries `cost`, and is not."""
-    return "yes" if "cost" in payload else "no"

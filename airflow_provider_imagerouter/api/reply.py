@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from decimal import Decimal
 from email.utils import parsedate_to_datetime
@@ -22,6 +23,9 @@ from airflow_provider_imagerouter.exceptions import (
 
 SHOWN_CHARACTERS = 300
 """How much of an unexpected body an error message shows."""
+
+UNREADABLE_RETRY_AFTER = 1.0
+"""Seconds to wait where a Retry-After header cannot be read: what the API's own limiters ask for."""
 
 
 def read_json_object(reply: Reply) -> dict[str, Any]:
@@ -55,14 +59,19 @@ def read_json_object(reply: Reply) -> dict[str, Any]:
 def shorten(value: Any) -> str:
     """Return the start of an unexpected value, on one line, for an error message."""
     text = value.decode("utf-8", "replace") if isinstance(value, bytes) else _one_line(value)
-    text = " ".join(text.split())
+    text = " ".join(clean(text).split())
     return text if len(text) <= SHOWN_CHARACTERS else f"{text[:SHOWN_CHARACTERS]}…"
+
+
+def clean(text: str) -> str:
+    """Return a text without what JSON can carry, but databases and logs refuse: NUL and halves of characters."""
+    return text.replace("\0", "").encode("utf-8", "replace").decode()
 
 
 def message_and_type(error: Any) -> tuple[str, str | None]:
     """Return the message and type of an ``error`` value, whatever shape it has."""
     if not isinstance(error, dict):
-        return (error if isinstance(error, str) else shorten(error)), None
+        return shorten(error), None
     message, error_type = error.get("message"), error.get("type")
     return (
         message if isinstance(message, str) and message else shorten(error),
@@ -70,15 +79,42 @@ def message_and_type(error: Any) -> tuple[str, str | None]:
     )
 
 
+def read_number(value: Any) -> Decimal | None:
+    """
+    Read a number as the API sends them; anything else (wrong types, absurd sizes) is unknown.
+
+    :param value: a value from a JSON body
+    """
+    if isinstance(value, int | Decimal) and not isinstance(value, bool) and 0 <= value < 10**15:
+        return Decimal(value)
+    return None
+
+
 def _parse(text: bytes) -> Any:
+    """Return the JSON value, None if it is none; bytes that are no UTF-8 are replaced, not refused."""
     try:
-        return json.loads(text, parse_float=Decimal)
+        return json.loads(
+            text.decode(json.detect_encoding(text), "replace"), parse_float=_read_number, parse_int=_read_number
+        )
     except (ValueError, RecursionError):
         return None
 
 
+def _read_number(digits: str) -> int | Decimal | None:
+    """Read a number of any length; None if it is beyond even Decimal."""
+    try:
+        return int(digits) if len(digits) < 20 and digits.lstrip("-").isdigit() else Decimal(digits)
+    except ArithmeticError:
+        return None
+
+
 def _one_line(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    if isinstance(value, str):
+        return value
+    try:
+        return json.dumps(value, default=str, ensure_ascii=False)
+    except RecursionError:
+        return f"a deeply nested {type(value).__name__}"
 
 
 def _error_for_status(reply: Reply) -> ImageRouterError:
@@ -93,9 +129,9 @@ def _error_for_status(reply: Reply) -> ImageRouterError:
         return ImageRouterAccessError(said, status_code=status, error_type=error_type)
     if status == 429:
         return _too_many(reply, said, error_type)
-    if status == 500 and ours:
+    if status == 500 and error_type is not None:
         return ImageRouterServerError(said, status_code=status, error_type=error_type)
-    if status >= 500:
+    if status >= 500 or status < 200:
         return ImageRouterUnknownOutcomeError(
             f"Something between here and ImageRouter answered {status}: {message or 'nothing'}",
             status_code=status,
@@ -112,21 +148,19 @@ def _error_for_status(reply: Reply) -> ImageRouterError:
 
 
 def _too_many(reply: Reply, said: str, error_type: str | None) -> ImageRouterError:
-    retry_after = _seconds(reply.header("Retry-After"))
+    retry_after = reply.header("Retry-After")
     if retry_after is None:
         return ImageRouterDailyLimitError(said, status_code=429, error_type=error_type)
-    return ImageRouterRateLimitError(said, retry_after=retry_after, error_type=error_type)
+    return ImageRouterRateLimitError(said, retry_after=_seconds(retry_after), error_type=error_type)
 
 
-def _seconds(retry_after: str | None) -> float | None:
+def _seconds(retry_after: str) -> float:
     """Read a Retry-After header: seconds, or a date (RFC 9110)."""
-    if retry_after is None:
-        return None
     try:
-        return max(0.0, float(retry_after))
+        seconds = float(retry_after)
     except ValueError:
-        pass
-    try:
-        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
-    except (TypeError, ValueError):
-        return None
+        try:
+            seconds = (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds()
+        except (TypeError, ValueError):
+            seconds = UNREADABLE_RETRY_AFTER
+    return max(0.0, seconds) if math.isfinite(seconds) else UNREADABLE_RETRY_AFTER

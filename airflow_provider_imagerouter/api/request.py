@@ -161,11 +161,15 @@ def _check_text(name: str, value: Any) -> None:
         raise ImageRouterInputError(f"{name} must be a string, not {type(value).__name__}")
     if not value.strip():
         raise ImageRouterInputError(f"{name} is empty; leave it out (None) for the default")
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise ImageRouterInputError(f"{name} has half a character in it, and cannot be sent: {value[:80]!r}") from None
 
 
 def _check_prompt(name: str, value: Any) -> None:
     _check_text(name, value)
-    length = len(value.encode("utf-16-le", "surrogatepass")) // 2
+    length = len(value.encode("utf-16-le")) // 2
     if length > MAX_PROMPT_LENGTH:
         raise ImageRouterInputError(
             f"prompt has {length} characters; ImageRouter takes {MAX_PROMPT_LENGTH} at most "
