@@ -7,6 +7,7 @@ Everything that can go wrong, and what it means for the task and for the bill.
     ├── ImageRouterInputError                    no             no
     ├── ImageRouterConnectionError               yes            no
     ├── ImageRouterUnknownOutcomeError           yes            unknown
+    │   └── ImageRouterOrphanedIntentError       no             unknown
     ├── ImageRouterResponseError
     │   ├── ImageRouterAuthenticationError       no             no
     │   ├── ImageRouterAccessError               no             no
@@ -17,7 +18,10 @@ Everything that can go wrong, and what it means for the task and for the bill.
     │   ├── ImageRouterDailyLimitError           no             no
     │   ├── ImageRouterProviderError             yes            no, unless `billed` says so
     │   └── ImageRouterServerError               yes            `billed` says
-    └── ImageRouterStorageError                  yes            yes
+    ├── ImageRouterBudgetError                   no             no
+    ├── ImageRouterBatchError                    yes            the results say
+    │   └── ImageRouterBatchRefusedError         no             the results say
+    └── ImageRouterStorageError                  yes            yes, unless `billed` says so
 
 Where another try makes no sense the class is also an
 :class:`~airflow.sdk.exceptions.AirflowFailException`: Airflow then fails the task at once, whatever its ``retries``.
@@ -27,11 +31,19 @@ Source of the cases: ImageRouter's server source (commit 9615cf3), measured on t
 
 from __future__ import annotations
 
-from typing import Literal
+from decimal import Decimal
+from typing import Literal, TypedDict
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 Billed = Literal["yes", "no", "unknown"]
+
+
+class Bill(TypedDict):
+    """What an error says about the bill."""
+
+    billed: Billed
+    cost: Decimal | None
 
 
 class ImageRouterError(AirflowException):
@@ -42,6 +54,7 @@ class ImageRouterError(AirflowException):
     :param status_code: HTTP status of the answer, if one came
     :param error_type: the API's own ``error.type``, if it gave one
     :param billed: whether money was spent: ``"yes"``, ``"no"`` or ``"unknown"``
+    :param cost: USD, what was billed, if the answer said so
     """
 
     billed: Billed = "no"
@@ -54,10 +67,12 @@ class ImageRouterError(AirflowException):
         status_code: int | None = None,
         error_type: str | None = None,
         billed: Billed | None = None,
+        cost: Decimal | None = None,
     ) -> None:
         super().__init__(message)
         self.status_code = status_code
         self.error_type = error_type
+        self.cost = cost
         if billed is not None:
             self.billed = billed
 
@@ -74,6 +89,10 @@ class ImageRouterUnknownOutcomeError(ImageRouterError):
     """The call was sent, but its end is not known: it may have run, and it may be billed."""
 
     billed = "unknown"
+
+
+class ImageRouterOrphanedIntentError(ImageRouterUnknownOutcomeError, AirflowFailException):
+    """An earlier attempt sent the call and never learnt its end, and ``on_orphaned_intent`` is ``"fail"``."""
 
 
 class ImageRouterResponseError(ImageRouterError):
@@ -107,7 +126,7 @@ class ImageRouterRateLimitError(ImageRouterResponseError):
     :param retry_after: seconds the server asks to wait
     """
 
-    def __init__(self, message: str, *, retry_after: float, error_type: str | None = None) -> None:
+    def __init__(self, message: str, *, retry_after: float = 0.0, error_type: str | None = None) -> None:
         super().__init__(message, status_code=429, error_type=error_type)
         self.retry_after = retry_after
 
@@ -122,6 +141,18 @@ class ImageRouterProviderError(ImageRouterResponseError):
 
 class ImageRouterServerError(ImageRouterResponseError):
     """The API's own 500, or an answer that makes no sense."""
+
+
+class ImageRouterBatchError(ImageRouterError):
+    """Some requests of a batch failed; another try sends only those."""
+
+
+class ImageRouterBatchRefusedError(ImageRouterBatchError, AirflowFailException):
+    """Some requests of a batch failed, and none of them would succeed at another try."""
+
+
+class ImageRouterBudgetError(ImageRouterError, AirflowFailException):
+    """The next call could pass ``max_cost_usd``; it was not sent."""
 
 
 class ImageRouterStorageError(ImageRouterError):

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import ipaddress
+import re
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from airflow_provider_imagerouter import __version__
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
+from airflow_provider_imagerouter.money import to_usd
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
@@ -32,6 +35,7 @@ class ConnectionSettings:
     :param read_timeout: seconds of silence after which an answer is given up. The API sends a heartbeat every 3
         seconds, so this does not limit how long a generation may take
     :param retry_timeout: seconds for which a call that surely did not run is tried again
+    :param max_cost_usd: USD that a task may spend, unless it says otherwise; None for no limit
     """
 
     base_url: str
@@ -40,6 +44,7 @@ class ConnectionSettings:
     connect_timeout: float = CONNECT_TIMEOUT
     read_timeout: float = READ_TIMEOUT
     retry_timeout: float = RETRY_TIMEOUT
+    max_cost_usd: Decimal | None = None
 
     def model(self, model: str | None) -> str:
         """
@@ -58,11 +63,12 @@ class ConnectionSettings:
         Headers of every call, without the key.
 
         ``Connection: close``, because an idle connection that the server closes just as it is used again would leave
-        a paid call with an unknown outcome.
+        a paid call with an unknown outcome. No compression, because a proxy that compresses may hold heartbeats back.
         """
         return {
             "User-Agent": f"airflow-provider-imagerouter/{__version__}",
             "Connection": "close",
+            "Accept-Encoding": "identity",
         }
 
     @property
@@ -80,10 +86,12 @@ def read_connection(connection: Connection) -> ConnectionSettings:
     Read a connection.
 
     :param connection: password = API key; host (and port, schema) = base URL, empty for the real API; extra:
-        ``default_model``, ``connect_timeout``, ``read_timeout``, ``retry_timeout``
+        ``default_model``, ``connect_timeout``, ``read_timeout``, ``retry_timeout``, ``max_cost_usd``
     :raises ImageRouterInputError: if something in it cannot be used
     """
     extra = connection.extra_dejson
+    if not isinstance(extra, dict):
+        raise ImageRouterInputError(f"The extra of the connection {connection.conn_id!r} must be a JSON object")
     return ConnectionSettings(
         base_url=_base_url(connection),
         api_key=_api_key(connection),
@@ -91,6 +99,7 @@ def read_connection(connection: Connection) -> ConnectionSettings:
         connect_timeout=_seconds(connection, extra, "connect_timeout", CONNECT_TIMEOUT),
         read_timeout=_seconds(connection, extra, "read_timeout", READ_TIMEOUT),
         retry_timeout=_seconds(connection, extra, "retry_timeout", RETRY_TIMEOUT, minimum=0),
+        max_cost_usd=to_usd(extra.get("max_cost_usd"), f"max_cost_usd of the connection {connection.conn_id!r}"),
     )
 
 
@@ -120,7 +129,8 @@ def _base_url(connection: Connection) -> str:
         port = url.port or connection.port
     except ValueError as error:
         raise ImageRouterInputError(f"The connection {connection.conn_id!r} has a bad Base URL: {error}") from None
-    if not url.hostname or url.username or url.password or url.query or url.fragment:
+    name = url.hostname or ""
+    if not _is_host(name) or url.username is not None or url.query or url.fragment:
         raise ImageRouterInputError(
             f"The connection {connection.conn_id!r} has a bad Base URL; "
             "it must be like https://api.imagerouter.io, without user, query or fragment"
@@ -131,13 +141,22 @@ def _base_url(connection: Connection) -> str:
         scheme = scheme or schema
     elif schema:
         path = f"{schema}/{path}".strip("/")
-    scheme = scheme or ("http" if _is_loopback(url.hostname) else "https")
+    scheme = scheme or ("http" if _is_loopback(name) else "https")
     if scheme not in ("http", "https"):
         raise ImageRouterInputError(
             f"The Base URL of the connection {connection.conn_id!r} must be http or https, not {scheme!r}"
         )
-    name = f"[{url.hostname}]" if _is_ipv6(url.hostname) else url.hostname
+    name = f"[{name}]" if _is_ipv6(name) else name
     return f"{scheme}://{name}" + (f":{port}" if port else "") + (f"/{path}" if path else "")
+
+
+def _is_host(name: str) -> bool:
+    """Return whether a name could be looked up at all."""
+    try:
+        name.encode("idna")
+    except UnicodeError:
+        return False
+    return _is_ipv6(name) or re.fullmatch(r"[\w.-]+", name) is not None
 
 
 def _is_ipv6(host: str) -> bool:

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 
-from airflow_provider_imagerouter.api.call import Reply
 from airflow_provider_imagerouter.hooks.transport import Body, broken, not_sent
 
 if TYPE_CHECKING:
     import ssl
 
-    from airflow_provider_imagerouter.api.call import Call
+    from airflow_provider_imagerouter.api.call import Call, Reply
     from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
 
 _NOT_SENT = (
     httpx.ConnectError,
     httpx.ConnectTimeout,
+    httpx.InvalidURL,
     httpx.PoolTimeout,
     httpx.ProxyError,
     httpx.UnsupportedProtocol,
@@ -49,7 +49,6 @@ async def exchange(client: httpx.AsyncClient, settings: ConnectionSettings, call
     :raises ImageRouterConnectionError: if nothing was sent
     :raises ImageRouterUnknownOutcomeError: if it was sent, and no whole reply came
     """
-    body = Body(settings)
     try:
         async with client.stream(
             call.method,
@@ -59,8 +58,11 @@ async def exchange(client: httpx.AsyncClient, settings: ConnectionSettings, call
             data=call.data,
             files=call.files,
         ) as response:
+            body = Body(settings, response.status_code, response.headers)
             async for chunk in response.aiter_bytes():
                 body.add(chunk)
-            return Reply(response.status_code, response.headers, body.content())
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
-        raise (not_sent(settings, error) if isinstance(error, _NOT_SENT) else broken(call, error)) from error
+            return body.reply()
+    except _NOT_SENT as error:
+        raise not_sent(settings, error) from None
+    except (httpx.HTTPError, OSError) as error:  # an OSError, where TLS breaks off after its handshake
+        raise broken(settings, call, error) from None

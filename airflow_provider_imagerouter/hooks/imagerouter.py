@@ -76,11 +76,14 @@ class ImageRouterHook(BaseHook):
         return new_session(self.settings)
 
     def test_connection(self) -> tuple[bool, str]:
-        """Return whether the connection works, with the balance or the reason."""
+        """Return whether the connection works, with the balance or the reason; tried once, as somebody is waiting."""
+        from airflow_provider_imagerouter.api.credits import get_credits_call
+
         try:
-            return True, f"Connected; the account holds ${self.get_credits().remaining}"
+            found = self._run(get_credits_call(), retry_timeout=0)
         except Exception as error:  # the Test button shows whatever is wrong
             return False, str(error)
+        return True, f"Connected; the account holds ${found.remaining}"
 
     def generate(self, prompt: str | None = None, *, model: str | None = None, **options: Unpack[Options]) -> Answer:
         """
@@ -150,12 +153,13 @@ class ImageRouterHook(BaseHook):
 
         return self._run(get_credits_call())
 
-    def _run(self, call: Call[T]) -> T:
+    def _run(self, call: Call[T], retry_timeout: float | None = None) -> T:
         from tenacity import Retrying
 
         from airflow_provider_imagerouter.hooks.requests_transport import exchange
         from airflow_provider_imagerouter.hooks.retry import retry_policy
 
         with self.get_conn() as session:
-            retrying = Retrying(**retry_policy(self.settings.retry_timeout))
+            limit = self.settings.retry_timeout if retry_timeout is None else retry_timeout
+            retrying = Retrying(**retry_policy(limit))
             return retrying(lambda: call.result(exchange(session, self.settings, call)))

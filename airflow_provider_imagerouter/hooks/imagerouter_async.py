@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_imagerouter.hooks.connection import DEFAULT_CONN_ID, ConnectionSettings, read_connection
+from airflow_provider_imagerouter.hooks.pace import Pace
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -37,6 +38,7 @@ class ImageRouterAsyncHook(BaseHook):
         self.imagerouter_conn_id = imagerouter_conn_id
         self._settings: ConnectionSettings | None = None
         self._client: httpx.AsyncClient | None = None
+        self._pace = Pace()
 
     async def get_settings(self) -> ConnectionSettings:
         """Return the connection, read once."""
@@ -45,11 +47,14 @@ class ImageRouterAsyncHook(BaseHook):
         return self._settings
 
     async def test_connection(self) -> tuple[bool, str]:
-        """Return whether the connection works, with the balance or the reason."""
+        """Return whether the connection works, with the balance or the reason; tried once, as somebody is waiting."""
+        from airflow_provider_imagerouter.api.credits import get_credits_call
+
         try:
-            return True, f"Connected; the account holds ${(await self.get_credits()).remaining}"
+            found = await self._run(get_credits_call(), retry_timeout=0)
         except Exception as error:  # the Test button shows whatever is wrong
             return False, str(error)
+        return True, f"Connected; the account holds ${found.remaining}"
 
     async def generate(
         self, prompt: str | None = None, *, model: str | None = None, **options: Unpack[Options]
@@ -124,7 +129,7 @@ class ImageRouterAsyncHook(BaseHook):
 
         return await self._run(get_credits_call())
 
-    async def _run(self, call: Call[T]) -> T:
+    async def _run(self, call: Call[T], retry_timeout: float | None = None) -> T:
         from tenacity import AsyncRetrying
 
         from airflow_provider_imagerouter.hooks.httpx_transport import exchange, new_client
@@ -134,9 +139,13 @@ class ImageRouterAsyncHook(BaseHook):
         client = self._client = self._client or new_client(settings)
 
         async def once() -> T:
-            return call.result(await exchange(client, settings, call))
+            await self._pace.turn()
+            reply = await exchange(client, settings, call)
+            self._pace.learn(reply)
+            return call.result(reply)
 
-        return await AsyncRetrying(**retry_policy(settings.retry_timeout))(once)
+        limit = settings.retry_timeout if retry_timeout is None else retry_timeout
+        return await AsyncRetrying(**retry_policy(limit))(once)
 
 
 async def _get_connection(conn_id: str) -> Any:

@@ -2,29 +2,79 @@
 
 from __future__ import annotations
 
-import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import requests
 import urllib3.exceptions
+from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from urllib3.connection import HTTPConnection, HTTPSConnection
+from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
-from airflow_provider_imagerouter.api.call import Reply
 from airflow_provider_imagerouter.hooks.transport import Body, broken, not_sent
 
 if TYPE_CHECKING:
-    from airflow_provider_imagerouter.api.call import Call
+    from airflow_provider_imagerouter.api.call import Call, Reply
     from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
 
 CHUNK_BYTES = 64 * 1024
 
 _NOT_SENT = (
-    urllib3.exceptions.NewConnectionError,
-    urllib3.exceptions.ConnectTimeoutError,
+    urllib3.exceptions.ConnectTimeoutError,  # NewConnectionError is one, too
     urllib3.exceptions.ProxyError,
-    ssl.SSLCertVerificationError,
+    requests.exceptions.InvalidURL,
 )
+
+
+@contextmanager
+def _connecting(connection: HTTPConnection) -> Iterator[None]:
+    """Mark whatever goes wrong while connecting, TLS handshake included, as what it is: nothing was sent."""
+    try:
+        yield
+    except urllib3.exceptions.ConnectTimeoutError:
+        raise
+    except Exception as error:
+        raise urllib3.exceptions.NewConnectionError(connection, f"{type(error).__name__}: {error}") from error
+
+
+class _Connection(HTTPConnection):
+    def connect(self) -> None:
+        with _connecting(self):
+            super().connect()
+
+
+class _TlsConnection(HTTPSConnection):
+    def connect(self) -> None:
+        with _connecting(self):
+            super().connect()
+
+
+class _Pool(HTTPConnectionPool):
+    ConnectionCls = _Connection
+
+
+class _TlsPool(HTTPSConnectionPool):
+    ConnectionCls = _TlsConnection
+
+
+class _Adapter(HTTPAdapter):
+    """Tells calls that never left from calls that broke: requests' own errors do not, where TLS is in play."""
+
+    def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        super().init_poolmanager(*args, **kwargs)
+        self.poolmanager.pool_classes_by_scheme = _POOLS
+
+    def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        manager = super().proxy_manager_for(proxy, **kwargs)
+        if not proxy.lower().startswith("socks"):  # those connect in ways of their own
+            manager.pool_classes_by_scheme = _POOLS
+        return manager
+
+
+_POOLS = {"http": _Pool, "https": _TlsPool}
 
 
 class KeyForOneHost(AuthBase):
@@ -50,6 +100,8 @@ def new_session(settings: ConnectionSettings) -> requests.Session:
     session = requests.Session()
     session.headers.update(settings.headers)
     session.auth = KeyForOneHost(settings)
+    for scheme in ("http://", "https://"):
+        session.mount(scheme, _Adapter())
     return session
 
 
@@ -60,7 +112,6 @@ def exchange(session: requests.Session, settings: ConnectionSettings, call: Call
     :raises ImageRouterConnectionError: if nothing was sent
     :raises ImageRouterUnknownOutcomeError: if it was sent, and no whole reply came
     """
-    body = Body(settings)
     try:
         with session.request(
             call.method,
@@ -73,18 +124,19 @@ def exchange(session: requests.Session, settings: ConnectionSettings, call: Call
             allow_redirects=False,
             stream=True,
         ) as response:
+            body = Body(settings, response.status_code, response.headers)
             for chunk in response.iter_content(CHUNK_BYTES):
                 body.add(chunk)
-            return Reply(response.status_code, response.headers, body.content())
+            return body.reply()
     except requests.RequestException as error:
-        raise (not_sent(settings, error) if _never_left(error) else broken(call, error)) from error
+        reason = _reason(error)
+        raise (
+            not_sent(settings, reason) if isinstance(reason, _NOT_SENT) else broken(settings, call, reason)
+        ) from None
 
 
-def _never_left(error: BaseException | None) -> bool:
-    """Look for the connection's own failure in what requests and urllib3 wrapped around it."""
-    while error:
-        reason = getattr(error, "reason", None) or next(iter(error.args), None)
-        if isinstance(error, _NOT_SENT) or isinstance(reason, _NOT_SENT):
-            return True
-        error = reason if isinstance(reason, BaseException) else error.__cause__ or error.__context__
-    return False
+def _reason(error: requests.RequestException) -> Exception:
+    """Return the connection's own error, which urllib3 wraps into one of its own, and requests into another."""
+    wrapped = error.args[0] if error.args else None
+    reason = getattr(wrapped, "reason", None)
+    return reason if isinstance(reason, Exception) else error

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from airflow_provider_imagerouter.api.call import Reply
 from airflow_provider_imagerouter.api.reply import shorten
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterConnectionError,
@@ -23,11 +25,15 @@ class Body:
     """
     The bytes of an answer as they come in, no more than :data:`MAX_BODY_BYTES`.
 
-    :param settings: the connection, whose key is kept out of the body
+    :param settings: the connection, whose key is kept out of the reply
+    :param status_code: HTTP status
+    :param headers: response headers
     """
 
-    def __init__(self, settings: ConnectionSettings) -> None:
+    def __init__(self, settings: ConnectionSettings, status_code: int, headers: Mapping[str, str]) -> None:
         self._settings = settings
+        self._status_code = status_code
+        self._headers = headers
         self._content = bytearray()
 
     def add(self, chunk: bytes) -> None:
@@ -41,28 +47,39 @@ class Body:
             start = shorten(self._settings.redact(bytes(self._content[:4096])))
             raise ImageRouterServerError(
                 f"ImageRouter's answer is larger than {MAX_BODY_BYTES} bytes; it begins with: {start}",
+                status_code=self._status_code,
                 billed="unknown",
             )
 
-    def content(self) -> bytes:
-        """Return the whole body, without the API key should a server or proxy have echoed it."""
-        return self._settings.redact(bytes(self._content))
+    def reply(self) -> Reply:
+        """Return the whole reply, without the API key should a server or proxy have echoed it."""
+        headers = {name: self._settings.redact(value.encode()).decode() for name, value in self._headers.items()}
+        return Reply(self._status_code, headers, self._settings.redact(bytes(self._content)))
 
 
 def not_sent(settings: ConnectionSettings, error: Exception) -> ImageRouterConnectionError:
     """Return the error of a call that never left."""
-    return ImageRouterConnectionError(f"Could not connect to {settings.base_url}: {_describe(error)}")
+    return ImageRouterConnectionError(f"Could not connect to {settings.base_url}: {_describe(settings, error)}")
 
 
-def broken(call: Call[Any], error: Exception) -> ImageRouterConnectionError | ImageRouterUnknownOutcomeError:
+def broken(
+    settings: ConnectionSettings, call: Call[Any], error: Exception
+) -> ImageRouterConnectionError | ImageRouterUnknownOutcomeError:
     """Return the error of a call that left, but whose answer did not arrive whole."""
     if call.method == "GET":
-        return ImageRouterConnectionError(f"The connection to ImageRouter broke: {_describe(error)}")
+        return ImageRouterConnectionError(f"The connection to ImageRouter broke: {_describe(settings, error)}")
     return ImageRouterUnknownOutcomeError(
-        f"The connection to ImageRouter broke before its answer was complete ({_describe(error)}); "
+        f"The connection to ImageRouter broke before its answer was complete ({_describe(settings, error)}); "
         "the call may have run, and it may be billed"
     )
 
 
-def _describe(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _describe(settings: ConnectionSettings, error: Exception) -> str:
+    """
+    Say what happened, in place of the error itself.
+
+    The transports' errors quote what a server sent; were they kept as the cause, a server that echoes the API key
+    would put it into the task's log.
+    """
+    text = shorten(settings.redact(str(error).encode("utf-8", "replace")))
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
