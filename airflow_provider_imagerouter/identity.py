@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
 DIGEST_LENGTH = 12
 
+STEM_CHARACTERS = 40
+"""How much of a task's id goes into file names: with all that is added they stay below the usual 255 bytes."""
+
 
 class Identity(NamedTuple):
     """
@@ -43,7 +46,7 @@ class Identity(NamedTuple):
     @property
     def file_stem(self) -> str:
         """A file name without extension that no other task instance has: task, map index, and a digest of it all."""
-        task = re.sub(r"[^\w.-]", "_", self.task_id)
+        task = re.sub(r"[^\w.-]", "_", self.task_id)[:STEM_CHARACTERS]
         return f"{task}{self.map_suffix}-{self.digest}"
 
     @property

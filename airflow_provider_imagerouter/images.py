@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import io
 import warnings
 from collections.abc import Sequence
@@ -65,7 +66,7 @@ def inspect(content: bytes) -> PictureInfo:
     :param content: the picture's bytes
     :raises UnreadablePictureError: if they are no picture of a known type, or cut short
     """
-    if content.lstrip()[:1] == b"<":
+    if content[:1024].removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<":
         return _inspect_vector(content)
     from PIL import Image
 
@@ -74,9 +75,10 @@ def inspect(content: bytes) -> PictureInfo:
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)
             with Image.open(io.BytesIO(content)) as picture:
                 picture.load()
-                content_type = Image.MIME.get(picture.format or "", "")
+                # Phones write JPEGs with a second picture inside, which Pillow calls MPO.
+                content_type = Image.MIME.get((picture.format or "").replace("MPO", "JPEG"), "")
                 width, height = picture.size
-    except (OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
+    except Exception as error:  # Pillow's decoders raise whatever the bytes made them stumble over
         raise UnreadablePictureError(f"{error or type(error).__name__}, {len(content)} bytes") from None
     if content_type not in EXTENSIONS:
         raise UnreadablePictureError(f"pictures of type {content_type!r} are not supported")
@@ -129,7 +131,7 @@ def edit_request(
 def _inspect_vector(content: bytes) -> PictureInfo:
     try:
         root = ET.fromstring(content)  # noqa: S314  # expat >= 2.4.1 limits entity expansion itself
-    except ET.ParseError as error:
+    except Exception as error:  # a ParseError, or whatever an odd encoding leads to
         raise UnreadablePictureError(f"{error}, {len(content)} bytes") from None
     if root.tag.rpartition("}")[2] != "svg":
         raise UnreadablePictureError(f"a <{root.tag}> document, {len(content)} bytes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import asyncio
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -41,38 +42,61 @@ def records(value: Any, name: str) -> list[Record]:
     )
 
 
-async def load_images(value: Any, settings: ConnectionSettings) -> tuple[InputPicture, ...]:
+class InputPictures:
     """
-    Read the pictures of an edit.
+    The input pictures of one edit, read when they are needed.
 
-    :param value: 1 to 16 pictures, as for :func:`records`
+    :param image: 1 to 16 pictures, as for :func:`records`
+    :param mask: one picture, or None
     :param settings: the connection, for its timeouts
-    :raises ImageRouterInputError: if one is no readable picture smaller than 25 MiB
-    :raises ImageRouterStorageError: if one could not be had this time
+    :raises ImageRouterInputError: if these are no pictures, or too many
     """
-    found = records(value, "image")
-    check_number_of_images(len(found))
-    return tuple([await _load(record["uri"], "image", settings) for record in found])
+
+    def __init__(self, image: Any, mask: Any, settings: ConnectionSettings) -> None:
+        self._images = [_Source(record, "image", settings) for record in records(image, "image")]
+        check_number_of_images(len(self._images))
+        masks = [] if mask is None else [_Source(record, "mask", settings) for record in records(mask, "mask")]
+        if len(masks) > 1:
+            raise ImageRouterInputError(f"mask takes one picture, not {len(masks)}")
+        self._mask = masks[0] if masks else None
+
+    async def digests(self) -> tuple[list[str], str | None]:
+        """Return the SHA-256 of the images and of the mask; pictures whose record has it are not read for it."""
+        return [await source.digest() for source in self._images], self._mask and await self._mask.digest()
+
+    async def load(self) -> tuple[tuple[InputPicture, ...], InputPicture | None]:
+        """
+        Read the images and the mask.
+
+        :raises ImageRouterInputError: if one is no readable picture smaller than 25 MiB
+        :raises ImageRouterStorageError: if one could not be had this time
+        """
+        return tuple([await source.load() for source in self._images]), self._mask and await self._mask.load()
 
 
-async def load_mask(value: Any, settings: ConnectionSettings) -> InputPicture:
-    """
-    Read the mask of an edit; as :func:`load_images`, but exactly one picture.
+class _Source:
+    def __init__(self, record: Record, name: str, settings: ConnectionSettings) -> None:
+        self._record = record
+        self._name = f"{name} {record['uri']}"
+        self._settings = settings
+        self._picture: InputPicture | None = None
 
-    :param value: one picture, as for :func:`records`
-    :param settings: the connection, for its timeouts
-    """
-    found = records(value, "mask")
-    if len(found) != 1:
-        raise ImageRouterInputError(f"mask takes one picture, not {len(found)}")
-    return await _load(found[0]["uri"], "mask", settings)
+    async def digest(self) -> str:
+        return self._record["sha256"] or _sha256(await self.load())
+
+    async def load(self) -> InputPicture:
+        from airflow_provider_imagerouter.images import input_picture
+
+        if self._picture is None:
+            content = await read(self._record["uri"], self._settings, max_bytes=MAX_FILE_BYTES)
+            self._picture = await asyncio.to_thread(input_picture, content, self._name)
+            if self._record["sha256"] not in (None, _sha256(self._picture)):
+                raise ImageRouterInputError(f"{self._name} is not what it was when its record was made")
+        return self._picture
 
 
-async def _load(place: str, name: str, settings: ConnectionSettings) -> InputPicture:
-    from airflow_provider_imagerouter.images import input_picture
-
-    content = await read(place, settings, max_bytes=MAX_FILE_BYTES)
-    return await asyncio.to_thread(input_picture, content, f"{name} {place}")
+def _sha256(picture: InputPicture) -> str:
+    return hashlib.sha256(picture.content).hexdigest()
 
 
 async def read(place: str, settings: ConnectionSettings, *, max_bytes: int | None = None) -> bytes:
@@ -132,7 +156,7 @@ def _parse_rendered(text: str, name: str) -> Any:
     """Read a list or record that a template rendered to text: as JSON (``| tojson``), or as Python prints it."""
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         pass
     try:
         return ast.literal_eval(text.strip())

@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from airflow_provider_imagerouter.exceptions import ImageRouterStorageError
+from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
 from airflow_provider_imagerouter.images import PictureInfo, UnreadablePictureError, inspect
 from airflow_provider_imagerouter.inputs import read
 from airflow_provider_imagerouter.storage import prepare_folder, store
@@ -22,61 +21,46 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class Output:
-    """
-    Where pictures are to be stored.
-
-    :param folder: a local folder, or the URI of a folder of any fsspec file system
-    :param stem: their name without extension; the second picture gets ``-2`` after it, and so on
-    """
-
-    folder: str
-    stem: str
-
-
 class PictureStore:
     """
     Stores the pictures of one task under one folder.
 
     :param folder: where, made already
-    :param stem: their name without extension
     :param settings: the connection, for its timeouts
     """
 
-    def __init__(self, folder: ObjectStoragePath, stem: str, settings: ConnectionSettings) -> None:
+    def __init__(self, folder: ObjectStoragePath, settings: ConnectionSettings) -> None:
         self._folder = folder
-        self._stem = stem
         self._settings = settings
 
     @classmethod
-    async def open(cls, output: Output, settings: ConnectionSettings) -> PictureStore:
+    async def open(cls, folder: str, settings: ConnectionSettings) -> PictureStore:
         """
         Make the folder, so that one that cannot be made is found before anything is paid.
 
-        :param output: where
+        :param folder: a local folder, or the URI of a folder of any fsspec file system
         :param settings: the connection
         :raises ImageRouterInputError: if no file system is known for it
         :raises ImageRouterStorageError: if it could not be made
         """
-        return cls(await asyncio.to_thread(prepare_folder, output.folder), output.stem, settings)
+        return cls(await asyncio.to_thread(prepare_folder, folder), settings)
 
-    async def add(self, record: Record, content: bytes | None, number: int) -> Record:
+    async def add(self, record: Record, content: bytes | None, stem: str, number: int) -> Record:
         """
         Store a picture.
 
         :param record: what is known of it
         :param content: its bytes; None to read them from the record's ``uri``
-        :param number: which picture of the task, from 1
+        :param stem: its name without extension
+        :param number: which picture of this name; the second gets ``-2`` after it, and so on
         :return: the record, completed
         :raises ImageRouterStorageError: if it could not be fetched, is not readable, or could not be stored
         """
         if content is None:
-            content = await read(record["uri"], self._settings)
-        return await asyncio.to_thread(self._store, record, content, number)
+            content = await _fetch(record["uri"], self._settings)
+        return await asyncio.to_thread(self._store, record, content, stem if number == 1 else f"{stem}-{number}")
 
-    def _store(self, record: Record, content: bytes, number: int) -> Record:
-        stem = self._stem if number == 1 else f"{self._stem}-{number}"
+    def _store(self, record: Record, content: bytes, stem: str) -> Record:
         try:
             info = inspect(content)
         except UnreadablePictureError as error:
@@ -93,6 +77,14 @@ class PictureStore:
             "size_bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
         }
+
+
+async def _fetch(location: str, settings: ConnectionSettings) -> bytes:
+    try:
+        return await read(location, settings)
+    except (ImageRouterInputError, ImageRouterStorageError) as error:
+        # Not to be had, for good or for now: the picture was made nevertheless, and is paid for.
+        raise ImageRouterStorageError(str(error), status_code=error.status_code) from error
 
 
 def _size_and_type(info: PictureInfo) -> str:

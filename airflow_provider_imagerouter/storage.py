@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -44,14 +45,17 @@ def prepare_folder(location: str | os.PathLike[str]) -> ObjectStoragePath:
 
     :param location: as for :func:`to_path`
     :raises ImageRouterInputError: if no file system is known for it
-    :raises ImageRouterStorageError: if it could not be made
+    :raises ImageRouterStorageError: if it could not be made, or written to
     """
     folder = to_path(location)
-    if folder.protocol not in OBJECT_STORES:
-        try:
+    try:
+        if folder.protocol not in OBJECT_STORES:
             folder.fs.makedirs(folder.path, exist_ok=True)
-        except Exception as error:  # whatever the file system's own library raises
-            raise ImageRouterStorageError(f"Could not make the folder {folder}: {error}", billed="no") from error
+        _try_writing(folder)
+    except Exception as error:  # whatever the file system's own library raises
+        raise ImageRouterStorageError(
+            f"Cannot write to the folder {folder}: {type(error).__name__}: {error}", billed="no"
+        ) from error
     return folder
 
 
@@ -75,8 +79,16 @@ def store(content: bytes, folder: ObjectStoragePath, name: str) -> ObjectStorage
     return path
 
 
+def _try_writing(folder: ObjectStoragePath) -> None:
+    """Write an empty file and remove it; its name is fixed, so that those who may not remove it leave only one."""
+    probe = folder / ".imagerouter-write-test"
+    probe.fs.pipe_file(probe.path, b"")
+    with suppress(Exception):
+        probe.fs.rm_file(probe.path)
+
+
 def _write_and_rename(content: bytes, folder: ObjectStoragePath, path: ObjectStoragePath) -> None:
-    partial = folder / f".{path.name}.{uuid4().hex}.part"
+    partial = folder / f".{uuid4().hex}.part"
     try:
         with partial.fs.open(partial.path, "wb") as file:
             file.write(content)
