@@ -1,0 +1,64 @@
+# `make demo` and `make test` set up what they need: only Python 3.11 or newer and make have to be there.
+
+PYTHON ?= python3
+AIRFLOW_OLDEST := 3.0.6
+# Airflow 3.0.6 runs with the packages of its time only.
+AIRFLOW_OLDEST_DATE := 2025-10-01
+
+NEWEST := .venv
+OLDEST := .venv-airflow-3.0
+UV := $(NEWEST)/bin/uv
+
+.PHONY: demo test lint types test-newest test-oldest benchmark clean
+
+## Runs the quickstart Dag in a real Airflow, against the sandbox or, with IMAGEROUTER_API_KEY=…, the real API.
+demo: $(NEWEST)/.installed
+	@$(NEWEST)/bin/python scripts/demo.py
+
+## Everything CI runs.
+test: lint types test-newest test-oldest
+
+lint: $(NEWEST)/.installed-dev
+	$(NEWEST)/bin/ruff check
+	$(NEWEST)/bin/ruff format --check
+
+types: $(NEWEST)/.installed-dev
+	$(NEWEST)/bin/mypy
+
+test-newest: $(NEWEST)/.installed-dev
+	$(NEWEST)/bin/python -m pytest
+
+test-oldest: $(OLDEST)/.installed
+	$(OLDEST)/bin/python -m pytest
+
+## Prints how long things take; asserts nothing.
+benchmark: $(NEWEST)/.installed-dev
+	$(NEWEST)/bin/python tests/benchmarks/import_time.py
+
+clean:
+	rm -rf $(NEWEST) $(OLDEST) .airflow demo-output build dist
+
+# Airflow comes first: asked for together with the rest, an older one with newer dependencies may be chosen.
+$(NEWEST)/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=…")'
+	@echo "Installing Airflow and the package into $(NEWEST) …"
+	@$(PYTHON) -m venv $(NEWEST)
+	@$(NEWEST)/bin/python -m pip install --quiet --disable-pip-version-check uv
+	@VIRTUAL_ENV=$(NEWEST) $(UV) pip install --quiet --upgrade apache-airflow
+	@VIRTUAL_ENV=$(NEWEST) $(UV) pip install --quiet --editable '.[sandbox]'
+	@touch $@
+
+$(NEWEST)/.installed-dev: $(NEWEST)/.installed
+	@echo "Installing what the tests need into $(NEWEST) …"
+	@VIRTUAL_ENV=$(NEWEST) $(UV) pip install --quiet --group dev
+	@touch $@
+
+# The compat package is newer than Airflow 3.0.6: that of its time does not have the names we import from it.
+# wtforms draws that Airflow's connection form; its FAB provider brings it.
+$(OLDEST)/.installed: pyproject.toml $(NEWEST)/.installed
+	@echo "Installing Airflow $(AIRFLOW_OLDEST) into $(OLDEST) …"
+	@$(UV) venv --quiet --clear --python '>=3.11,<3.13' $(OLDEST)
+	@VIRTUAL_ENV=$(OLDEST) $(UV) pip install --quiet --exclude-newer $(AIRFLOW_OLDEST_DATE) \
+		--exclude-newer-package apache-airflow-providers-common-compat=2026-11-01 \
+		apache-airflow==$(AIRFLOW_OLDEST) wtforms --group test --editable '.[sandbox]'
+	@touch $@
