@@ -26,12 +26,17 @@ def draw_picture(prompt: str, label: str, size: tuple[int, int] | None) -> Image
     :param size: width and height in pixels, None for 1024 by 1024
     """
     size = size or DEFAULT_SIZE
-    chance = random.Random(hashlib.sha256(f"{label}\n{prompt}".encode("utf-8", "replace")).digest())  # noqa: S311
+    chance = _chance(f"{label}\n{prompt}")
     shrink = min(1.0, LARGEST_SCENE / max(size))
     scene = _landscape(chance, (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))))
     if scene.size != size:
         scene = scene.resize(size, Image.Resampling.BICUBIC)
     return write_caption(scene, prompt, label)
+
+
+def _chance(seed: str) -> random.Random:
+    """Make chance repeatable."""
+    return random.Random(hashlib.sha256(seed.encode("utf-8", "replace")).digest())  # noqa: S311
 
 
 def _landscape(chance: random.Random, size: tuple[int, int]) -> Image.Image:
@@ -127,7 +132,7 @@ def tint(seed: str, picture: Image.Image) -> Image.Image:
     :param seed: any text
     :param picture: in mode RGB; its size is kept
     """
-    chance = random.Random(seed)  # noqa: S311
+    chance = _chance(seed)
     hue = chance.random()
     dark, light = _colour(hue, 0.85, 0.25), _colour(hue + chance.uniform(0.08, 0.5), 0.35, 1.0)
     duotone = ImageOps.colorize(ImageOps.autocontrast(picture.convert("L")), black=dark, white=light)

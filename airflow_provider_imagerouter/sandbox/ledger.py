@@ -21,7 +21,7 @@ class Call:
     :param account: whose key it came with, None if with nobody's
     :param images: SHA-256 of each input picture
     :param status: `processing`, `success`, `error` (it ran and failed) or `refused` (it never ran)
-    :param http_status: what the client was answered with, None while nothing was sent
+    :param http_status: what the client was answered with, once that is over; None if it got no answer
     :param cost: USD, as billed up to now: the highest price while it runs
     :param client_left: whether the client went away before it had the whole answer
     """
@@ -66,12 +66,13 @@ class Ledger:
 
     def refuse(self, call: Call, http_status: int) -> None:
         """Close a call that never ran."""
-        self._close(call, "refused", http_status)
+        call.http_status = http_status
+        self._close(call, "refused")
 
     def fail(self, call: Call) -> None:
         """Close a call that ran, failed, and was given its money back."""
         call.cost = 0.0
-        self._close(call, "error", 200)
+        self._close(call, "error")
 
     def bill(self, call: Call, amount: int, succeeded: bool) -> None:
         """Close a call that ran and is paid for.
@@ -82,11 +83,10 @@ class Ledger:
         call.cost = amount / CREDITS_PER_USD
         self._billed_credits += amount
         self._ends["billed"] += amount > 0
-        self._close(call, "success" if succeeded else "error", 200)
+        self._close(call, "success" if succeeded else "error")
 
-    def _close(self, call: Call, status: str, http_status: int) -> None:
+    def _close(self, call: Call, status: str) -> None:
         call.status = status
-        call.http_status = call.http_status or http_status
         self._ends[status] += 1
 
     def leave(self, call: Call) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from http.client import HTTPConnection
 from types import TracebackType
 from typing import Any, Self
-
-import httpx
+from urllib.parse import urlsplit
 
 from airflow_provider_imagerouter.sandbox.keys import EMPTY_KEY, NEARLY_EMPTY_KEY, RICH_KEY
 
@@ -62,13 +62,20 @@ class SandboxProcess:
 
     def ledger(self) -> dict[str, Any]:
         """Ask what happened since the last reset: `totals`, `calls`, `fetches`, `authorization_seen_at_links`."""
-        answer = httpx.get(f"{self.url}/sandbox/ledger", trust_env=False)
-        ledger: dict[str, Any] = answer.raise_for_status().json()
-        return ledger
+        return self._ask("GET", "/sandbox/ledger")
 
     def reset(self) -> None:
         """Put accounts, limits and ledger back to how they were at the start."""
-        httpx.post(f"{self.url}/sandbox/reset", trust_env=False).raise_for_status()
+        self._ask("POST", "/sandbox/reset")
+
+    def _ask(self, method: str, path: str) -> dict[str, Any]:
+        connection = HTTPConnection(urlsplit(self.url).netloc)
+        try:
+            connection.request(method, path)
+            answer: dict[str, Any] = json.load(connection.getresponse())
+            return answer
+        finally:
+            connection.close()
 
     def connection_uri(self, key: str = RICH_KEY) -> str:
         """Describe an Airflow connection to the sandbox as JSON, as `AIRFLOW_CONN_…` variables take it.

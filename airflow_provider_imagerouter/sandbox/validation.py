@@ -114,8 +114,8 @@ def _size(value: object) -> tuple[int, int] | None:
         return None
     if not _SIZE.fullmatch(value):
         raise InvalidParameterError(_SIZE_FORM)
-    width, height = re.split("[xX×*]", value)
-    return int(width[:9]), int(height[:9])
+    width, height = (int(digits.lstrip("0")[:9] or "0") for digits in re.split("[xX×*]", value))
+    return width, height
 
 
 def _optional_string(value: object) -> str | None:

@@ -1,0 +1,196 @@
+from __future__ import annotations
+
+import httpx
+import pytest
+from sandbox_api import EDITS, IMAGES, VIDEOS
+
+TOO_LONG = "'prompt' must be 10,000 characters or less. Please contact ImageRouter support if you need a higher limit."
+SIZE_FORM = "'size' must be 'auto' or in the format 'WIDTHxHEIGHT' (e.g. '1024x768')"
+
+
+def error(answer: httpx.Response) -> tuple[int, str, str]:
+    body = answer.json()["error"]
+    assert list(body) == ["message", "type"]
+    return answer.status_code, body["type"], body["message"]
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (None, "Authorization header must be provided as Bearer token"),
+        ("Basic abc", "Authorization header must be provided as Bearer token"),
+        ("Bearer short", "Invalid authorization token length: 5"),
+        ("Bearer " + "x" * 64, "Invalid API key"),
+        ("Bearer " + "x" * 100, "Invalid or expired JWT token"),
+    ],
+)
+@pytest.mark.parametrize("path", [IMAGES, EDITS, VIDEOS])
+def test_bad_keys(api, path, header, message):
+    headers = {"Authorization": header} if header else {}
+    answer = api.client.post(path, json={"model": "test/test"}, headers=headers)
+    assert error(answer) == (401, "unauthorized", message)
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "'model' is a required parameter"),
+        ({"model": ""}, "'model' is a required parameter"),
+        ({"model": 5}, "'model' must be a string"),
+        ({"model": None}, "'model' must be a string"),
+        ({"model": "no/such"}, "model 'no/such' is not available"),
+        ({"model": "ir/test-video"}, "'ir/test-video' is a video model. Please use the video generation endpoint."),
+        ({"model": "no/such", "prompt": 5}, "'prompt' must be a string"),
+        ({"prompt": None}, "'prompt' must be a string"),
+        ({"model": "test/test", "prompt": "x" * 10_001}, TOO_LONG),
+        ({"model": "test/test", "prompt": "😀" * 5_001}, TOO_LONG),
+        (
+            {"model": "test/test", "quality": "ultra"},
+            "Invalid enum value. Expected 'auto' | 'low' | 'medium' | 'high', received 'ultra'",
+        ),
+        ({"model": "test/test", "quality": 1}, "Expected 'auto' | 'low' | 'medium' | 'high', received number"),
+        (
+            {"model": "test/test", "response_format": "file"},
+            "Invalid enum value. Expected 'url' | 'b64_json' | 'b64_ephemeral', received 'file'",
+        ),
+        ({"model": "test/test", "size": 1024}, "Expected string, received number"),
+        ({"model": "test/test", "size": None}, "Expected string, received null"),
+        ({"model": "test/test", "size": ["1x1"]}, "Expected string, received array"),
+        ({"model": "test/test", "size": True}, "Expected string, received boolean"),
+        ({"model": "test/test", "size": {}}, "Expected string, received object"),
+        ({"model": "test/test", "size": "large"}, SIZE_FORM),
+        ({"model": "test/test", "size": "10x10\n"}, SIZE_FORM),
+        ({"model": "test/test", "output_format": 1}, "Expected string, received number"),
+        ({"model": "test/test", "quality": "ultra", "size": "large", "response_format": 0}, "Expected 'url' | "),
+        ([], "Expected object, received array"),
+        (
+            {"model": "black-forest-labs/FLUX-1-schnell:free", "size": "1025x10"},
+            "Free models support maximum size of 1024x1024. Please use the paid models for higher quality.",
+        ),
+    ],
+)
+def test_bad_parameters(api, body, message):
+    answer = api.post(json=body)
+    status, kind, said = error(answer)
+    assert (status, kind) == (400, "invalid_request_error")
+    assert said.startswith(message)
+    assert "content-type" not in answer.headers
+    assert answer.headers["transfer-encoding"] == "chunked"
+    assert answer.headers["ratelimit-policy"] == "100;w=1"
+
+
+@pytest.mark.parametrize(
+    ("body", "message"),
+    [
+        ({}, "Required"),
+        ({"model": 5}, "Expected string, received number"),
+        ({"model": ""}, "'model' is a required parameter"),
+        ({"model": "test/test"}, "'test/test' is an image model. Please use the image generation endpoint."),
+        ({"model": "ir/test-video", "seconds": "soon"}, "Invalid input"),
+        ({"model": "ir/test-video", "seconds": 61}, "'seconds' must be 60 or less"),
+        ({"model": "ir/test-video", "seconds": "0"}, "'seconds' must be at least 1"),
+        ({"model": "ir/test-video", "seconds": None}, "'seconds' must be at least 1"),
+    ],
+)
+def test_bad_video_parameters(api, body, message):
+    assert error(api.post(VIDEOS, json=body)) == (400, "invalid_request_error", message)
+
+
+@pytest.mark.parametrize("size", ["auto", "640x480", "640X480", "640×480", "640*480"])
+def test_sizes_that_are_accepted(api, size):
+    assert "data" in api.generate(size=size).json()
+
+
+@pytest.mark.parametrize("seconds", ["auto", 5, "5", 1, 60, 4.5])
+def test_seconds_that_are_accepted(api, seconds):
+    assert "data" in api.generate("ir/test-video", path=VIDEOS, seconds=seconds).json()
+
+
+def test_a_prompt_may_be_missing_or_as_long_as_allowed(api):
+    assert "data" in api.post(json={"model": "test/test"}).json()
+    assert "data" in api.generate(prompt="x" * 10_000).json()
+
+
+def test_unknown_parameters_are_ignored(api):
+    answer = api.generate("black-forest-labs/FLUX-1-schnell", n=4, style="vivid", image="https://example.org/a.png")
+    assert len(answer.json()["data"]) == 1
+    assert api.last_call()["images"] == []
+
+
+def test_form_fields_are_strings_and_repeated_ones_are_lists(api, red_png):
+    fields = {"model": "test/test", "prompt": ["one", "two"]}
+    answer = api.post(data=fields, files={"image": ("a.png", red_png)})
+    assert error(answer)[2] == "'prompt' must be a string"
+
+
+def test_not_enough_credits(api):
+    for key, model, price in [
+        (api.sandbox.empty_key, "openai/gpt-image-1", "0.3"),
+        (api.sandbox.nearly_empty_key, "black-forest-labs/FLUX-1-schnell", "0.007"),
+    ]:
+        answer = api.generate(model, key=key)
+        assert error(answer) == (
+            200,
+            "internal_error",
+            f"Insufficient credits (this model needs minimum ${price} credits), please topup your ImageRouter "
+            "account: https://imagerouter.io/pricing",
+        )
+        assert "content-type" not in answer.headers
+        assert api.last_call()["status"] == "refused"
+
+
+def test_an_empty_account_may_use_what_costs_nothing(api):
+    assert "data" in api.generate("test/test", key=api.sandbox.empty_key).json()
+
+
+@pytest.mark.parametrize(
+    ("model", "fields", "message"),
+    [
+        ("openai/dall-e-3", ["image"], "This model does not support image inputs"),
+        ("openai/gpt-image-1", ["image", "mask"], "Mask editing is not supported for this model"),
+        ("bria/remove-background", ["image", "image"], "This model supports only one image input"),
+    ],
+)
+def test_inputs_a_model_does_not_take(api, red_png, model, fields, message):
+    answer = api.edit(model, *((field, red_png) for field in fields))
+    assert error(answer) == (200, "internal_error", message)
+    assert "content-type" not in answer.headers
+    assert api.credits() == "100.0000"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
+        ("application/json", b'{"model": "test/test"'),
+        ("application/json", b'"test/test"'),
+        ("application/json", b'{"model": NaN}'),
+        ("application/json", b'{"model": "test/test", "prompt": "' + b"x" * 102_400 + b'"}'),
+        ("multipart/form-data", b"--b\r\n\r\n"),
+        ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\ntest'),
+        ("multipart/form-data; boundary=b", b"nothing of the kind"),
+    ],
+)
+def test_unreadable_bodies_fail_before_the_key_is_looked_at(api, content_type, body):
+    answer = api.client.post(IMAGES, content=body, headers={"Content-Type": content_type})
+    assert error(answer) == (500, "internal_error", "Internal server error")
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert api.last_call()["status"] == "refused"
+
+
+def test_json_of_just_100_kilobytes_is_read(api):
+    body = b'{"model": "no/such", "extra": "' + b"x" * (102_400 - 33) + b'"}'
+    assert len(body) == 102_400
+    assert api.post(content=body, headers={"Content-Type": "application/json"}).status_code == 400
+
+
+def test_a_body_of_another_type_is_as_good_as_none(api):
+    answer = api.post(content=b"model=test/test", headers={"Content-Type": "application/x-www-form-urlencoded"})
+    assert error(answer)[2] == "'model' is a required parameter"
+
+
+def test_free_models_need_a_deposit(api):
+    status, kind, message = error(api.generate("black-forest-labs/FLUX-1-schnell:free", key=api.sandbox.empty_key))
+    assert (status, kind) == (403, "access_denied")
+    assert message.startswith("Free models are only available on the website ")
+    assert "data" in api.generate("black-forest-labs/FLUX-1-schnell:free", size="64x64").json()

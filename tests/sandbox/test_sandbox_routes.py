@@ -1,0 +1,197 @@
+from __future__ import annotations
+
+import json
+
+import httpx
+import pytest
+
+RATE_HEADERS = ["ratelimit-policy", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"]
+
+
+def test_health(api):
+    answer = api.client.get("/health")
+    assert (answer.status_code, answer.content) == (200, b'{"status":"ok"}')
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert answer.headers["content-length"] == "15"
+    assert "server" not in answer.headers
+
+
+def test_every_answer_carries_the_usual_headers(api):
+    headers = api.client.get("/health").headers
+    assert headers["access-control-allow-origin"] == "*"
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["connection"] == "keep-alive"
+    assert [headers[name] for name in RATE_HEADERS] == ["20;w=1", "20", "19", "1"]
+
+
+def test_an_unknown_route_answers_with_a_page(api):
+    answer = api.client.get("/v1/nowhere?<x>=1")
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    assert "<pre>Cannot GET /v1/nowhere</pre>" in answer.text
+
+
+def test_a_route_does_not_know_other_methods(api):
+    assert "Cannot DELETE /v1/models" in api.client.delete("/v1/models").text
+    assert api.client.get("/docs").status_code == 404
+
+
+@pytest.mark.parametrize("path", ["/v1/models", "/v2/models"])
+def test_the_listings_are_compact_objects_by_model(api, path):
+    answer = api.client.get(path)
+    models = answer.json()
+    assert "data" not in models
+    assert next(iter(models)) == "black-forest-labs/FLUX-1.1-pro"
+    assert list(models)[-1].startswith("sandbox/")
+    assert answer.text == json.dumps(models, separators=(",", ":"), ensure_ascii=False)
+
+
+def test_listing_v1(api):
+    models = api.client.get("/v1/models").json()
+    assert models["black-forest-labs/FLUX-1-schnell"] == {
+        "providers": [
+            {
+                "id": "runware",
+                "model_name": "runware:100@1",
+                "pricing": {"type": "post_generation", "range": {"min": 0.0006, "average": 0.0013, "max": 0.007}},
+            }
+        ],
+        "release_date": "2024-08-01",
+        "output": ["image"],
+        "supported_params": {"mask": True, "quality": True, "edit": True},
+    }
+    kinds = {
+        (provider["pricing"]["type"], "range" in provider["pricing"])
+        for model in models.values()
+        for provider in model["providers"]
+    }
+    assert kinds == {
+        ("fixed", False),
+        ("post_generation", False),
+        ("post_generation", True),
+        ("calculated", False),
+        ("calculated", True),
+    }
+    assert list(models["ir/test-video"])[2:4] == ["seconds", "default_seconds"]
+
+
+def test_listing_v2(api):
+    models = api.client.get("/v2/models").json()
+    assert json.dumps(models["openai/gpt-image-1-mini"]) == json.dumps(
+        {
+            "release_date": "2025-10-06",
+            "inputs": {
+                "image": True,
+                "mask": False,
+                "quality": True,
+                "size": ["auto", "1024x1024", "1536x1024", "1024x1536"],
+            },
+            "output": ["image"],
+            "price": {"min": 0.005, "average": 0.051, "max": 0.2},
+        }
+    )
+    assert models["test/test"]["price"] == {"min": 0, "average": 0, "max": 0}
+    assert models["test/test"]["inputs"]["size"] == ["custom"]
+    assert models["google/veo-3.1-fast"]["inputs"]["seconds"] == [4, 6, 8]
+    assert models["sandbox/slow"]["price"] == {"min": 0.004, "average": 0.004, "max": 0.01}
+
+
+@pytest.mark.parametrize(
+    ("query", "there", "not_there"),
+    [
+        ("type=video", "ir/test-video", "test/test"),
+        ("type=image", "test/test", "ir/test-video"),
+        ("type=sound", "test/test", "no/such"),
+        ("provider=FLUX", "", "black-forest-labs/FLUX-1.1-pro"),
+        ("provider=Forest", "black-forest-labs/FLUX-1.1-pro", "test/test"),
+        ("free=true", "test/test", "openai/gpt-image-1"),
+        ("free=false", "openai/gpt-image-1", "test/test"),
+        ("name=SCHNELL", "black-forest-labs/FLUX-1-schnell", "test/test"),
+    ],
+)
+def test_filters(api, query, there, not_there):
+    models = api.client.get(f"/v1/models?{query}").json()
+    assert not there or there in models
+    assert not_there not in models
+
+
+def test_sorting_and_limit(api):
+    def ids(query):
+        return list(api.client.get(f"/v2/models?{query}").json())
+
+    assert ids("sort=name") == sorted(ids(""))
+    assert ids("sort=name&limit=2") == ids("sort=name")[:2]
+    assert ids("sort=price&type=image")[0] in ids("free=true")
+    dates = [model.get("release_date", "") for model in api.client.get("/v2/models?sort=date").json().values()]
+    assert dates == sorted(dates, reverse=True)
+
+
+def test_one_model(api):
+    model = api.client.get("/v1/models/openai/gpt-image-1").json()
+    assert model["inputs"]["image"] is True
+    assert "supported_params" not in model
+
+
+@pytest.mark.parametrize("model", ["no/such", "google/gemini-2.5-flash-image"])
+def test_unknown_models_and_aliases_are_not_found(api, model):
+    answer = api.client.get(f"/v1/models/{model}")
+    assert answer.status_code == 404
+    assert answer.text == (
+        f'{{"error":{{"message":"The model \'{model}\' does not exist.","type":"invalid_request_error",'
+        '"param":"model","code":"model_not_found"}}'
+    )
+
+
+def test_an_alias_generates(api):
+    answer = api.generate("google/gemini-2.5-flash-image").json()
+    # 0.035 USD; but 0.035 * 10000 is a little more than 350, and the API rounds up.
+    assert answer["cost"] == 0.0351
+
+
+def test_credits_are_strings_in_dollars(api):
+    headers = {"Authorization": f"Bearer {api.sandbox.rich_key}"}
+    assert api.client.get("/v1/credits", headers=headers).text == (
+        '{"remaining_credits":"100.0000","credit_usage":"0.0000","total_deposits":"100.0000"}'
+    )
+    api.generate("sandbox/fails-and-bills")
+    rows = api.client.get("/v1/credits?by_api_key=true", headers=headers).json()["usage_by_api_key"]
+    assert list(rows[0]) == [
+        "api_key_id",
+        "api_key_name",
+        "credit_usage",
+        "total_requests",
+        "created_at",
+        "is_active",
+    ]
+    assert (rows[0]["credit_usage"], rows[0]["total_requests"]) == ("0.0040", 1)
+
+
+def test_testing_a_key_counts_in_credits(api):
+    answer = api.post("/v1/auth/test")
+    assert answer.text == '{"success":true,"credits":1000000}'
+    assert answer.headers["ratelimit-policy"] == "20;w=1"
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/v1/auth/test"), ("GET", "/v1/credits")])
+def test_account_routes_need_a_key(api, method, path):
+    assert api.client.request(method, path).status_code == 401
+
+
+def test_an_answer_the_client_has_is_not_sent_again(api):
+    first = api.client.get("/v1/models")
+    again = api.client.get("/v1/models", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+
+
+def test_browsers_may_ask_first(api):
+    answer = api.client.options("/v1/openai/images/generations")
+    assert (answer.status_code, answer.content) == (204, b"")
+    assert answer.headers["access-control-allow-methods"] == "GET,HEAD,PUT,PATCH,POST,DELETE"
+
+
+def test_links_need_no_key_and_do_not_count(api):
+    url = api.generate().json()["data"][0]["url"]
+    with httpx.Client(trust_env=False) as stranger:
+        answers = [stranger.get(url) for _ in range(30)]
+    assert {answer.status_code for answer in answers} == {200}
+    assert "ratelimit-limit" not in answers[0].headers
