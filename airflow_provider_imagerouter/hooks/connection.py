@@ -11,16 +11,19 @@ from urllib.parse import urlsplit
 
 from airflow_provider_imagerouter import __version__
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
+from airflow_provider_imagerouter.hooks.defaults import (
+    API_URL,
+    CONNECT_TIMEOUT,
+    DEFAULT_CONN_ID,
+    READ_TIMEOUT,
+    RETRY_TIMEOUT,
+)
 from airflow_provider_imagerouter.money import to_usd
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-API_URL = "https://api.imagerouter.io"
-DEFAULT_CONN_ID = "imagerouter_default"
-CONNECT_TIMEOUT = 10.0
-READ_TIMEOUT = 90.0
-RETRY_TIMEOUT = 60.0
+__all__ = ["DEFAULT_CONN_ID", "ConnectionSettings", "read_connection"]
 
 
 @dataclass(frozen=True)

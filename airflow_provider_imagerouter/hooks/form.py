@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_imagerouter.hooks.connection import (
+from airflow_provider_imagerouter.hooks.defaults import (
     API_URL,
     CONNECT_TIMEOUT,
     READ_TIMEOUT,

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
-from airflow_provider_imagerouter.hooks.connection import DEFAULT_CONN_ID, ConnectionSettings, read_connection
+from airflow_provider_imagerouter.hooks.connection import ConnectionSettings, read_connection
+from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 from airflow_provider_imagerouter.hooks.form import CONNECTION_FIELDS, UI_FIELD_BEHAVIOUR
 
 if TYPE_CHECKING:
