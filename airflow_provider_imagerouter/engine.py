@@ -1,86 +1,279 @@
 """
 Running requests: read the input pictures, send, fetch and store what came, and return records.
 
-One engine, asynchronous, serves every operator. A worker runs it in an event loop of its own.
+One engine, asynchronous, serves every operator. A worker runs it in an event loop of its own. Each request goes
+through the ledger: what an earlier attempt of the task stored, or paid for, is not sent again.
 """
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import textwrap
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections import Counter
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from airflow_provider_imagerouter.api.request import ImageRequest, check_bytes_have_a_place
-from airflow_provider_imagerouter.inputs import load_images, load_mask
-from airflow_provider_imagerouter.pictures import Output, PictureStore
+from airflow_provider_imagerouter.budget import Budget
+from airflow_provider_imagerouter.exceptions import (
+    ImageRouterBudgetError,
+    ImageRouterError,
+    ImageRouterOrphanedIntentError,
+    ImageRouterStorageError,
+)
+from airflow_provider_imagerouter.inputs import InputPictures
+from airflow_provider_imagerouter.ledger import fingerprint
+from airflow_provider_imagerouter.pictures import PictureStore
 from airflow_provider_imagerouter.records import Record, records_of
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
     from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+    from airflow_provider_imagerouter.ledger import Entry, Ledger
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+OrphanPolicy = Literal["resubmit", "fail"]
+
+POLL_SECONDS = 0.5
+"""How often to look whether another attempt has its answer."""
+
+SINGLE_TASK_CONCURRENCY = 4
+"""How many candidates of one request are made at a time."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """
+    One request as the engine takes it.
+
+    :param parameters: the API's parameters; ``image`` and ``mask`` may be anything that
+        :func:`~airflow_provider_imagerouter.inputs.records` takes; None is the API's default
+    :param stem: name of its pictures, without extension
+    """
+
+    parameters: Mapping[str, Any]
+    stem: str
+
+    def candidates(self, n: int) -> list[Job]:
+        """Return the job as it is to be done `n` times; each has a name of its own."""
+        return [self] if n == 1 else [Job(self.parameters, f"{self.stem}-{number}") for number in range(1, n + 1)]
 
 
 class Engine:
     """
-    Runs requests with one connection.
+    Runs the requests of one task instance; to be used in ``async with``.
 
     :param hook: the connection
-    :param output: where pictures are stored; None to pass on the links
+    :param ledger: what earlier attempts did
+    :param folder: where pictures are stored; None to pass on the links
+    :param max_concurrency: how many requests are under way at a time, and how many pictures in memory
+    :param max_cost_usd: USD that all attempts together may spend; the connection's if None
+    :param on_orphaned_intent: what to do about a request that an earlier attempt sent without learning its end
     """
 
-    def __init__(self, hook: ImageRouterAsyncHook, output: Output | None) -> None:
+    def __init__(
+        self,
+        hook: ImageRouterAsyncHook,
+        ledger: Ledger,
+        *,
+        folder: str | None = None,
+        max_concurrency: int = SINGLE_TASK_CONCURRENCY,
+        max_cost_usd: Decimal | None = None,
+        on_orphaned_intent: OrphanPolicy = "resubmit",
+    ) -> None:
         self._hook = hook
-        self._output = output
+        self._ledger = ledger
+        self._folder = folder
+        self._max_cost_usd = max_cost_usd
+        self._on_orphaned_intent = on_orphaned_intent
+        self._slots = asyncio.Semaphore(max_concurrency)
+        self._threads = ThreadPoolExecutor(ledger.threads, thread_name_prefix="imagerouter-ledger")
+        self._turns: Counter[str] = Counter()
+        self._budget: Budget | None = None
+        self._store: PictureStore | None = None
 
-    async def run(self, parameters: Mapping[str, Any]) -> list[Record]:
+    async def __aenter__(self) -> Engine:
+        """Make the output folder, open the ledger and read what was spent; nothing is paid before all that works."""
+        self._settings = await self._hook.get_settings()
+        if self._folder:
+            self._store = await PictureStore.open(self._folder, self._settings)
+        if not self._ledger.lasting:
+            log.warning(
+                "There is nowhere to keep notes across attempts (no output_path, no [imagerouter] ledger_path, "
+                "no task state store): a retry of this task would pay again"
+            )
+        await self._in_thread(self._ledger.open)
+        limit = self._settings.max_cost_usd if self._max_cost_usd is None else self._max_cost_usd
+        if limit is not None:
+            spent = await self._in_thread(lambda: list(self._ledger.costs()))
+            self._budget = Budget(limit, await self._hook.list_models(), spent)
+        self._renewing = asyncio.create_task(self._renew())
+        return self
+
+    async def __aexit__(
+        self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        """End this attempt's leases; remove the ledger's entries if all went well."""
+        self._renewing.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._renewing
+        await self._in_thread(lambda: self._ledger.close(finished=error_type is None))
+        self._threads.shutdown()
+
+    async def run_candidates(self, job: Job, n: int) -> list[Record]:
+        """
+        Carry out one request `n` times, each with its own ledger entry and bill.
+
+        :param job: the request
+        :param n: how many candidates
+        :raises ImageRouterError: if one of them failed; after all the others have finished
+        """
+        tasks = [asyncio.create_task(self.run(candidate)) for candidate in job.candidates(n)]
+        try:
+            results = await asyncio.gather(*tasks, return_exceptions=True)
+        finally:
+            for task in tasks:
+                task.cancel()
+        errors = [result for result in results if isinstance(result, BaseException)]
+        records = [record for result in results if not isinstance(result, BaseException) for record in result]
+        for error in errors:
+            if isinstance(error, ImageRouterBudgetError) and records:
+                raise ImageRouterBudgetError(f"{error}. {len(records)} picture(s) are there already, and kept")
+            raise error
+        return records
+
+    async def run(self, job: Job) -> list[Record]:
         """
         Carry out one request.
 
-        :param parameters: the API's parameters; ``image`` and ``mask`` may be anything that
-            :func:`~airflow_provider_imagerouter.inputs.records` takes
+        :param job: the request
         :raises ImageRouterError: if it did not end in pictures
         """
-        settings = await self._hook.get_settings()
-        store = await PictureStore.open(self._output, settings) if self._output else None
-        request = await _read_request(parameters, settings)
-        check_bytes_have_a_place(request.response_format, self._output)
-        answer = await self._send(request)
-        records = records_of(request, answer)
-        if store is None:
-            return records
-        return [
-            await store.add(record, picture.content, number)
-            for number, (record, picture) in enumerate(zip(records, answer.pictures, strict=True), start=1)
-        ]
+        async with self._slots:
+            request, inputs = _checked(job.parameters, self._settings)
+            check_bytes_have_a_place(request.response_format, self._store)
+            key = await self._key(request, inputs)
+            while True:
+                entry = await self._in_thread(self._ledger.look, key)
+                if entry.state == "stored":
+                    log.info("An earlier attempt made %s; nothing is sent", _describe(request))
+                    return list(entry.records)
+                if entry.state == "answered" and entry.answer:
+                    log.info("An earlier attempt paid for %s; it is only stored", _describe(request))
+                    return await self._finish(entry, request, entry.answer, job.stem)
+                if entry.state == "in flight":
+                    await asyncio.sleep(POLL_SECONDS)
+                    continue
+                if entry.state == "orphaned":
+                    self._heed_orphan(request)
+                images, mask = await inputs.load() if inputs else ((), None)
+                sending = request.with_images(images, mask) if inputs else request
+                if sent := await self._send(entry, sending):
+                    return await self._finish(*sent, job.stem)
 
-    async def _send(self, request: ImageRequest) -> Answer:
+    async def _key(self, request: ImageRequest, inputs: InputPictures | None) -> str:
+        """Return the key of a request's entry: its fingerprint and, where the same stands again, its turn."""
+        images, mask = await inputs.digests() if inputs else ([], None)
+        shape = fingerprint(request.parameters, images, mask)
+        self._turns[shape] += 1
+        return f"{shape}-{self._turns[shape]}"
+
+    def _heed_orphan(self, request: ImageRequest) -> None:
+        what = (
+            f"An earlier attempt sent {_describe(request)} and never learnt its end; it may have been made and billed"
+        )
+        if self._on_orphaned_intent == "fail":
+            raise ImageRouterOrphanedIntentError(f"{what}. on_orphaned_intent is 'fail': it is not sent again")
+        log.warning("%s. It is sent again, and may be paid twice", what)
+
+    async def _send(self, entry: Entry, request: ImageRequest) -> tuple[Entry, ImageRequest, Answer] | None:
+        """Claim and send a request; None if another attempt claimed it first."""
+        price = await self._budget.reserve(request.model) if self._budget else None
+        claimed = await self._in_thread(self._ledger.claim, entry, price, 4 * len(request.prompt or ""))
+        if claimed is None:
+            await self._settle(price, Decimal(0))
+            return None
         log.info("Asking %s for %s", request.model, _describe(request))
         started = time.monotonic()
-        answer = await self._hook.send(request)
-        log.info(
-            "%s answered in %.1f s with %d picture(s) for %s",
-            request.model,
-            time.monotonic() - started,
-            len(answer.pictures),
-            "an unknown price" if answer.cost is None else f"${answer.cost}",
-        )
-        return answer
+        try:
+            answer = await self._hook.send(request)
+        except ImageRouterError as error:
+            await self._note_failure(claimed, error, price)
+            raise
+        cost = price if answer.cost is None else answer.cost
+        await self._note(claimed, lambda: self._ledger.answered(claimed, answer, cost), answer)
+        await self._settle(price, cost)
+        log.info("%s answered in %.1f s: %s", request.model, time.monotonic() - started, _describe_answer(answer))
+        return claimed, request, answer
+
+    async def _note_failure(self, claimed: Entry, error: ImageRouterError, price: Decimal | None) -> None:
+        cost = price if error.cost is None else error.cost
+        if error.billed == "no":
+            cost = Decimal(0)
+            await self._in_thread(self._ledger.did_not_run, claimed)
+        elif error.billed == "yes":
+            await self._in_thread(self._ledger.billed, claimed, cost)
+        await self._settle(price, cost)
+
+    async def _finish(self, entry: Entry, request: ImageRequest, answer: Answer, stem: str) -> list[Record]:
+        """Store an answer's pictures, and note that they are."""
+        records = records_of(request, answer)
+        if self._store:
+            store = self._store
+            records = [
+                await store.add(record, picture.content, stem, number)
+                for number, (record, picture) in enumerate(zip(records, answer.pictures, strict=True), start=1)
+            ]
+        elif any(picture.content for picture in answer.pictures):
+            raise ImageRouterStorageError(
+                "ImageRouter sent a picture's bytes instead of a link; they need an output_path to go to"
+            )
+        cost = answer.cost
+        await self._note(entry, lambda: self._ledger.stored(entry, records, cost), answer)
+        return records
+
+    async def _note(self, entry: Entry, write: Callable[[], None], answer: Answer) -> None:
+        """Write into the ledger what was paid for; if that fails, at least say where the pictures are."""
+        try:
+            await self._in_thread(write)
+        except ImageRouterStorageError as error:
+            links = ", ".join(picture.url or "(bytes)" for picture in answer.pictures)
+            log.error("%s. A retry may pay again for what is paid already: %s", error, links)  # noqa: TRY400
+
+    async def _settle(self, price: Decimal | None, cost: Decimal | None) -> None:
+        if self._budget and price is not None:
+            await self._budget.settle(price, price if cost is None else cost)
+
+    async def _renew(self) -> None:
+        while True:
+            await asyncio.sleep(self._ledger.lease_seconds / 3)
+            try:
+                await self._in_thread(self._ledger.renew)
+            except ImageRouterStorageError as error:
+                log.warning("Could not renew the ledger's lease: %s", error)
+
+    async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
 
 
-async def _read_request(parameters: Mapping[str, Any], settings: ConnectionSettings) -> ImageRequest:
+def _checked(parameters: Mapping[str, Any], settings: ConnectionSettings) -> tuple[ImageRequest, InputPictures | None]:
+    """Check all of a request but its pictures' bytes."""
     given = {name: value for name, value in parameters.items() if value is not None}
     image, mask = given.pop("image", None), given.pop("mask", None)
     request = ImageRequest(**{**given, "model": settings.model(given.get("model"))})
-    if image is None:
-        return request
-    return request.with_images(
-        await load_images(image, settings), None if mask is None else await load_mask(mask, settings)
-    )
+    return request, None if image is None else InputPictures(image, mask, settings)
 
 
 def _describe(request: ImageRequest) -> str:
@@ -90,3 +283,8 @@ def _describe(request: ImageRequest) -> str:
     if request.images:
         details.append(f"{len(request.images)} input picture(s)")
     return prompt + (f" ({', '.join(details)})" if details else "")
+
+
+def _describe_answer(answer: Answer) -> str:
+    price = "an unknown price" if answer.cost is None else f"${answer.cost}"
+    return f"{len(answer.pictures)} picture(s) for {price}"

@@ -62,7 +62,8 @@ class InputPictures:
 
     async def digests(self) -> tuple[list[str], str | None]:
         """Return the SHA-256 of the images and of the mask; pictures whose record has it are not read for it."""
-        return [await source.digest() for source in self._images], self._mask and await self._mask.digest()
+        mask = await self._mask.digest() if self._mask else None
+        return [await source.digest() for source in self._images], mask
 
     async def load(self) -> tuple[tuple[InputPicture, ...], InputPicture | None]:
         """
@@ -71,7 +72,8 @@ class InputPictures:
         :raises ImageRouterInputError: if one is no readable picture smaller than 25 MiB
         :raises ImageRouterStorageError: if one could not be had this time
         """
-        return tuple([await source.load() for source in self._images]), self._mask and await self._mask.load()
+        mask = await self._mask.load() if self._mask else None
+        return tuple([await source.load() for source in self._images]), mask
 
 
 class _Source:

@@ -34,10 +34,39 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [
                     f"{package}.operators.generate",
                     f"{package}.operators.edit",
+                    f"{package}.operators.batch",
                     f"{package}.operators.download",
                 ],
             }
         ],
+        "config": {
+            "imagerouter": {
+                "description": "ImageRouter provider.",
+                "options": {
+                    "ledger_path": {
+                        "description": (
+                            "The folder, local or any fsspec URI, where tasks keep notes of what they sent and paid, "
+                            "so that a retry does not pay again. If empty, they are kept in a hidden folder under "
+                            "each task's own output_path, or in Airflow's task state store."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "s3://aws_default@my-bucket/imagerouter-ledger",
+                        "default": "",
+                    },
+                    "lease_seconds": {
+                        "description": (
+                            "How many seconds after its last sign of life an attempt of a task is taken for dead, and "
+                            "its calls for lost. The machines' clocks must agree within it."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": None,
+                        "default": "30",
+                    },
+                },
+            }
+        },
         "connection-types": [
             {
                 "connection-type": "imagerouter",

@@ -18,7 +18,7 @@ from typing import Any
 
 from airflow_provider_imagerouter.api.call import Reply
 from airflow_provider_imagerouter.api.refusal import error_in_answer
-from airflow_provider_imagerouter.api.reply import clean, read_json_object, shorten
+from airflow_provider_imagerouter.api.reply import clean, read_json_object, read_number, shorten
 from airflow_provider_imagerouter.exceptions import Bill, ImageRouterProviderError, ImageRouterServerError
 
 

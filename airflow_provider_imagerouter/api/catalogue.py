@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypedDict, Unpack
 
 from airflow_provider_imagerouter.api.call import Call, Reply
 from airflow_provider_imagerouter.api.reply import read_json_object, shorten
-from airflow_provider_imagerouter.exceptions import ImageRouterInvalidRequestError, ImageRouterServerError
+from airflow_provider_imagerouter.exceptions import (
+    ImageRouterInputError,
+    ImageRouterInvalidRequestError,
+    ImageRouterServerError,
+)
 
 ANY_SIZE = "custom"
 """The catalogue's word for "any size" (GET /v2/models, ``inputs.size``)."""
@@ -44,6 +48,42 @@ class Model:
     average_price: Decimal
     max_price: Decimal
     release_date: str | None
+
+
+@dataclass(frozen=True)
+class CostEstimate:
+    """
+    What a list of requests may cost together, USD.
+
+    :param min: if every picture cost its model's lowest price
+    :param average: at average prices
+    :param max: if every picture cost its model's highest price
+    """
+
+    min: Decimal
+    average: Decimal
+    max: Decimal
+
+
+def estimate_cost(models: Mapping[str, Model], requests: Iterable[tuple[str, int]]) -> CostEstimate:
+    """
+    Return what requests may cost together.
+
+    :param models: the catalogue
+    :param requests: model id and number of candidates of each
+    :raises ImageRouterInputError: if a model is not in the catalogue
+    """
+    total = CostEstimate(Decimal(0), Decimal(0), Decimal(0))
+    for model_id, n in requests:
+        if model_id not in models:
+            raise ImageRouterInputError(f"ImageRouter's catalogue has no price for {model_id!r}")
+        model = models[model_id]
+        total = CostEstimate(
+            total.min + n * model.min_price,
+            total.average + n * model.average_price,
+            total.max + n * model.max_price,
+        )
+    return total
 
 
 class ModelFilters(TypedDict, total=False):

@@ -20,6 +20,9 @@ MAX_IMAGES = 16
 MAX_FILE_BYTES = 25 * 1024 * 1024
 """An uploaded file must be smaller than this (measured: exactly this many bytes are refused)."""
 
+MAX_N = 100
+"""Candidates of one request at most; our own limit, against mistakes. The API ignores ``n``."""
+
 QUALITIES = ("auto", "low", "medium", "high")
 RESPONSE_FORMATS = ("url", "b64_json", "b64_ephemeral")
 OUTPUT_FORMATS = ("webp", "jpeg", "jpg", "png")
@@ -154,6 +157,18 @@ def check_bytes_have_a_place(response_format: str | None, output: object) -> Non
         raise ImageRouterInputError(
             f"response_format={response_format!r} needs an output_path: picture bytes do not go through XCom"
         )
+
+
+def check_n(n: Any) -> int:
+    """
+    Return a number of candidates, as a number.
+
+    :raises ImageRouterInputError: if it is none, or an absurd one
+    """
+    number = int(n) if isinstance(n, int | str) and not isinstance(n, bool) and str(n).strip().isdecimal() else 0
+    if not 1 <= number <= MAX_N:
+        raise ImageRouterInputError(f"n must be a whole number from 1 to {MAX_N}, not {n!r}")
+    return number
 
 
 def _check_text(name: str, value: Any) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.api.call import Call
-    from airflow_provider_imagerouter.api.catalogue import Model, ModelFilters
+    from airflow_provider_imagerouter.api.catalogue import CostEstimate, Model, ModelFilters
     from airflow_provider_imagerouter.api.credits import Credits
     from airflow_provider_imagerouter.api.request import ImageRequest, Options
 
@@ -153,6 +153,20 @@ class ImageRouterHook(BaseHook):
         from airflow_provider_imagerouter.api.credits import get_credits_call
 
         return self._run(get_credits_call())
+
+    def estimate_cost(self, requests: Sequence[str | Mapping[str, Any]]) -> CostEstimate:
+        """
+        Return what requests may cost together, USD.
+
+        :param requests: each a prompt, or a dict of parameters; only ``model`` and ``n`` matter
+        """
+        from airflow_provider_imagerouter.api.catalogue import estimate_cost
+        from airflow_provider_imagerouter.api.request import check_n
+
+        settings = self.settings
+        parameters = [{} if isinstance(request, str) else request for request in requests]
+        counted = [(settings.model(given.get("model")), check_n(given.get("n", 1))) for given in parameters]
+        return estimate_cost(self.list_models(), counted)
 
     def _run(self, call: Call[T], retry_timeout: float | None = None) -> T:
         from tenacity import Retrying

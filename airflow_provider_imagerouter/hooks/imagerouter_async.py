@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.api.call import Call
-    from airflow_provider_imagerouter.api.catalogue import Model, ModelFilters
+    from airflow_provider_imagerouter.api.catalogue import CostEstimate, Model, ModelFilters
     from airflow_provider_imagerouter.api.credits import Credits
     from airflow_provider_imagerouter.api.request import ImageRequest, Options
 
@@ -129,6 +129,20 @@ class ImageRouterAsyncHook(BaseHook):
         from airflow_provider_imagerouter.api.credits import get_credits_call
 
         return await self._run(get_credits_call())
+
+    async def estimate_cost(self, requests: Sequence[str | Mapping[str, Any]]) -> CostEstimate:
+        """
+        Return what requests may cost together, USD.
+
+        :param requests: each a prompt, or a dict of parameters; only ``model`` and ``n`` matter
+        """
+        from airflow_provider_imagerouter.api.catalogue import estimate_cost
+        from airflow_provider_imagerouter.api.request import check_n
+
+        settings = await self.get_settings
+        parameters = [{} if isinstance(request, str) else request for request in requests]
+        counted = [(settings.model(given.get("model")), check_n(given.get("n", 1))) for given in parameters]
+        return estimate_cost(await self.list_models(), counted)
 
     async def _run(self, call: Call[T], retry_timeout: float | None = None) -> T:
         from tenacity import AsyncRetrying

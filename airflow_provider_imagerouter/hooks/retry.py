@@ -11,7 +11,7 @@ from airflow_provider_imagerouter.exceptions import ImageRouterConnectionError, 
 
 log = logging.getLogger(__name__)
 
-_backoff = tenacity.wait_exponential_jitter(initial=1, max=15, jitter=1)
+_backoff = tenacity.wait_exponential_jitter(1, 15)
 
 
 def retry_policy(retry_timeout: float) -> dict[str, Any]:

@@ -8,14 +8,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.sdk import BaseOperator, XComArg
 
-from airflow_provider_imagerouter.api.request import check_bytes_have_a_place, check_parameter
+from airflow_provider_imagerouter.api.request import check_bytes_have_a_place, check_n, check_parameter
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
 from airflow_provider_imagerouter.hooks.connection import DEFAULT_CONN_ID
+from airflow_provider_imagerouter.money import to_usd
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_imagerouter.pictures import Output
+    from airflow_provider_imagerouter.engine import Engine, OrphanPolicy
+    from airflow_provider_imagerouter.identity import Identity
     from airflow_provider_imagerouter.records import Record
 
 T = TypeVar("T")
@@ -58,16 +60,10 @@ class ImageRouterBaseOperator(BaseOperator):
             loop, task = self._running
             loop.call_soon_threadsafe(task.cancel)
 
-    def _output(self, context: Context) -> Output | None:
-        from airflow_provider_imagerouter.identity import Identity
-        from airflow_provider_imagerouter.pictures import Output
-
-        if not self.output_path:
-            return None
+    def _stem(self, identity: Identity) -> str:
+        """Return the name of this task instance's pictures, without extension."""
         check_filename(self.filename)
-        identity = Identity.of(context)
-        stem = f"{self.filename}{identity.map_suffix}" if self.filename else identity.file_stem
-        return Output(str(self.output_path), stem)
+        return f"{self.filename}{identity.map_suffix}" if self.filename else identity.file_stem
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in an event loop of its own, so that on_kill can stop it."""
@@ -87,6 +83,49 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
     """
     An operator that makes pictures, and pays for them.
 
+    What is paid for once is not paid for again: a retry goes on where the last attempt stopped, with the help of notes
+    that it keeps under ``output_path``, or where the deployment says (docs/guarantees.md).
+
+    :param max_cost_usd: USD that all attempts of the task together may spend; the connection's if None
+    :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
+        ``"resubmit"`` (it may be paid twice) or ``"fail"``
+    """
+
+    def __init__(
+        self,
+        *,
+        max_cost_usd: float | str | None = None,
+        on_orphaned_intent: OrphanPolicy = "resubmit",
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.max_cost_usd = max_cost_usd
+        self.on_orphaned_intent = on_orphaned_intent
+        if is_final(max_cost_usd):
+            to_usd(max_cost_usd, "max_cost_usd")
+        if on_orphaned_intent not in ("resubmit", "fail"):
+            raise ImageRouterInputError(f"on_orphaned_intent must be 'resubmit' or 'fail', not {on_orphaned_intent!r}")
+
+    def _engine(self, context: Context, identity: Identity, folder: str | None, **options: Any) -> Engine:
+        from airflow_provider_imagerouter.engine import Engine
+        from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+        from airflow_provider_imagerouter.ledger import Ledger, lease_seconds, open_notes
+
+        store = context.get("task_state_store")
+        return Engine(
+            ImageRouterAsyncHook(self.imagerouter_conn_id),
+            Ledger(open_notes(identity, folder, store), lease_seconds()),
+            folder=folder,
+            max_cost_usd=to_usd(self.max_cost_usd, "max_cost_usd"),
+            on_orphaned_intent=self.on_orphaned_intent,
+            **options,
+        )
+
+
+class ImageRouterImageOperator(ImageRouterPayingOperator):
+    """
+    An operator that makes pictures of one request.
+
     :param prompt: what to draw, 10,000 UTF-16 units at most. A name that ends in ``.prompt`` is a file beside the Dag
     :param model: model id; the connection's default model if None
     :param quality: ``auto``, ``low``, ``medium`` or ``high``; some models heed it
@@ -94,10 +133,18 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
     :param output_format: ``webp``, ``jpeg``, ``jpg`` or ``png``; the model's own if None
     :param response_format: ``url`` (the picture is kept by ImageRouter, public to whoever has the link), ``b64_json``
         (kept, too) or ``b64_ephemeral`` (not kept); the latter two need an ``output_path``
+    :param n: how many candidates; each is a call and a bill of its own, 4 at a time
     """
 
     parameter_fields: tuple[str, ...] = ("prompt", "model", "quality", "size", "output_format", "response_format")
-    template_fields = (*parameter_fields, "output_path", "filename", "imagerouter_conn_id")
+    template_fields = (
+        *parameter_fields,
+        "n",
+        "max_cost_usd",
+        "output_path",
+        "filename",
+        "imagerouter_conn_id",
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"prompt": "md", "image": "json", "mask": "json"}
 
     def __init__(
@@ -109,6 +156,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         size: str | None = None,
         output_format: str | None = None,
         response_format: str | None = None,
+        n: int | str = 1,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
@@ -118,11 +166,14 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         self.size = size
         self.output_format = output_format
         self.response_format = response_format
+        self.n = n
         for name in self.parameter_fields:
             if is_final(value := getattr(self, name, None)):
                 check_parameter(name, value)
         if is_final(response_format):
             check_bytes_have_a_place(response_format, self.output_path)
+        if is_final(n):
+            check_n(n)
 
     def execute(self, context: Context) -> list[Record]:
         """
@@ -130,14 +181,21 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
 
         :raises ImageRouterError: if there are no pictures to return
         """
-        from airflow_provider_imagerouter.engine import Engine
-        from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+        from airflow_provider_imagerouter.identity import Identity
         from airflow_provider_imagerouter.records import total_cost
 
-        engine = Engine(ImageRouterAsyncHook(self.imagerouter_conn_id), self._output(context))
-        records = self._run(engine.run({name: getattr(self, name) for name in self.parameter_fields}))
+        identity = Identity.of(context)
+        engine = self._engine(context, identity, str(self.output_path) if self.output_path else None)
+        records = self._run(self._make(engine, self._stem(identity)))
         context["ti"].xcom_push(key="cost_usd", value=total_cost(records))
         return records
+
+    async def _make(self, engine: Engine, stem: str) -> list[Record]:
+        from airflow_provider_imagerouter.engine import Job
+
+        job = Job({name: getattr(self, name) for name in self.parameter_fields}, stem)
+        async with engine:
+            return await engine.run_candidates(job, check_n(self.n))
 
 
 def is_final(value: Any) -> bool:

@@ -10,7 +10,6 @@ from airflow_provider_imagerouter.operators.base import ImageRouterBaseOperator
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_imagerouter.pictures import Output
     from airflow_provider_imagerouter.records import Record
 
 
@@ -40,17 +39,18 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
 
         :raises ImageRouterError: if one of them could not be fetched or stored
         """
-        output = self._output(context)
-        if output is None:
-            raise ImageRouterInputError("output_path is empty: it says where to store the pictures")
-        return self._run(self._store(output))
+        from airflow_provider_imagerouter.identity import Identity
 
-    async def _store(self, output: Output) -> list[Record]:
+        if not self.output_path:
+            raise ImageRouterInputError("output_path is empty: it says where to store the pictures")
+        return self._run(self._store(str(self.output_path), self._stem(Identity.of(context))))
+
+    async def _store(self, folder: str, stem: str) -> list[Record]:
         from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
         from airflow_provider_imagerouter.inputs import records
         from airflow_provider_imagerouter.pictures import PictureStore
 
         settings = await ImageRouterAsyncHook(self.imagerouter_conn_id).get_settings()
         found = records(self.image, "image")
-        store = await PictureStore.open(output, settings)
-        return [await store.add(record, None, number) for number, record in enumerate(found, start=1)]
+        store = await PictureStore.open(folder, settings)
+        return [await store.add(record, None, stem, number) for number, record in enumerate(found, start=1)]

@@ -6,10 +6,10 @@ from typing import Any
 
 from airflow_provider_imagerouter.api.request import check_number_of_images
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.operators.base import ImageRouterPayingOperator, is_final
+from airflow_provider_imagerouter.operators.base import ImageRouterImageOperator, is_final
 
 
-class ImageRouterEditOperator(ImageRouterPayingOperator):
+class ImageRouterEditOperator(ImageRouterImageOperator):
     """
     Make a picture from 1 to 16 pictures.
 
@@ -31,8 +31,8 @@ class ImageRouterEditOperator(ImageRouterPayingOperator):
     :param mask: a picture that says where to edit, given in the same ways; few models take one
     """
 
-    parameter_fields = (*ImageRouterPayingOperator.parameter_fields, "image", "mask")
-    template_fields = ("image", "mask", *ImageRouterPayingOperator.template_fields)
+    parameter_fields = (*ImageRouterImageOperator.parameter_fields, "image", "mask")
+    template_fields = ("image", "mask", *ImageRouterImageOperator.template_fields)
 
     def __init__(self, *, image: Any, mask: Any = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)

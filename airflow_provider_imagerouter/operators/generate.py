@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from airflow_provider_imagerouter.operators.base import ImageRouterPayingOperator
+from airflow_provider_imagerouter.operators.base import ImageRouterImageOperator
 
 
-class ImageRouterGenerateOperator(ImageRouterPayingOperator):
+class ImageRouterGenerateOperator(ImageRouterImageOperator):
     """
     Generate a picture from text.
 
@@ -19,6 +19,6 @@ class ImageRouterGenerateOperator(ImageRouterPayingOperator):
             output_path="s3://aws_default@pictures/posters",
         )
 
-    For the parameters see :class:`~airflow_provider_imagerouter.operators.base.ImageRouterPayingOperator` and
+    For the parameters see :class:`~airflow_provider_imagerouter.operators.base.ImageRouterImageOperator` and
     :class:`~airflow_provider_imagerouter.operators.base.ImageRouterBaseOperator`.
     """

@@ -1,0 +1,69 @@
+"""The budget: what a task instance may spend, checked before each call."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Mapping
+from decimal import Decimal
+from typing import TYPE_CHECKING
+
+from airflow_provider_imagerouter.exceptions import ImageRouterBudgetError, ImageRouterInputError
+
+if TYPE_CHECKING:
+    from airflow_provider_imagerouter.api.catalogue import Model
+
+
+class Budget:
+    """
+    Keeps what was spent, and what the calls in flight may cost, below a limit.
+
+    :param limit: USD
+    :param models: the catalogue, for the highest price of each model
+    :param spent: USD, what earlier attempts spent
+    """
+
+    def __init__(self, limit: Decimal, models: Mapping[str, Model], spent: Iterable[Decimal]) -> None:
+        self._limit = limit
+        self._models = models
+        self._spent = sum(spent, Decimal(0))
+        self._in_flight = Decimal(0)
+        self._settled = asyncio.Condition()
+
+    async def reserve(self, model: str) -> Decimal:
+        """
+        Set aside the highest price of a call; waits for calls in flight that may turn out cheaper.
+
+        :param model: model id
+        :return: USD
+        :raises ImageRouterBudgetError: if the call could pass the limit
+        :raises ImageRouterInputError: if the model's price is not known
+        """
+        if model not in self._models:
+            raise ImageRouterInputError(
+                f"max_cost_usd needs the price of {model!r}, but ImageRouter's catalogue does not have it; "
+                "if it is an alias, use the model's own id"
+            )
+        price = self._models[model].max_price
+        async with self._settled:
+            await self._settled.wait_for(lambda: self._fits(price) or not self._in_flight)
+            if not self._fits(price):
+                raise ImageRouterBudgetError(
+                    f"max_cost_usd is ${self._limit}; ${self._spent} are spent, and {model} may cost ${price} more"
+                )
+            self._in_flight += price
+        return price
+
+    async def settle(self, price: Decimal, cost: Decimal) -> None:
+        """
+        Replace what was set aside by what the call cost.
+
+        :param price: what :meth:`reserve` returned
+        :param cost: USD, what counts as spent
+        """
+        async with self._settled:
+            self._in_flight -= price
+            self._spent += cost
+            self._settled.notify_all()
+
+    def _fits(self, price: Decimal) -> bool:
+        return self._spent + self._in_flight + price <= self._limit

@@ -1,0 +1,281 @@
+"""
+The ledger: what a task instance sent, paid and stored, across its attempts.
+
+Every request has an entry, a note whose text changes as the request goes on::
+
+    (none) ──claim──> intent ──answer──> answered ──store──> stored
+      ^                 │ │
+      └──did not run────┘ └──ran, but no picture──> billed      (the next claim makes a new entry, of generation + 1)
+
+An intent belongs to an attempt, its owner, for as long as that attempt renews its lease. When the lease is over and
+the intent is still one, it is *orphaned*: the picture may have been made and billed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any, Literal
+from uuid import uuid4
+
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_imagerouter.api.answer import Answer, Picture
+from airflow_provider_imagerouter.notes import HIDDEN_FOLDER, FileNotes, MemoryNotes, Notes, TaskStateNotes
+
+if TYPE_CHECKING:
+    from airflow_provider_imagerouter.identity import Identity
+    from airflow_provider_imagerouter.records import Record
+
+State = Literal["free", "in flight", "orphaned", "answered", "stored"]
+
+LEASE_SECONDS = 30.0
+"""How long after its last sign of life an attempt is taken for dead; machines' clocks must agree within it."""
+
+ENTRY_BYTES = 4096
+"""Space an entry takes at least, so that a paid answer fits where its intent was written."""
+
+_OWNER = "owner-"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """
+    What the ledger knows of one request.
+
+    :param key: fingerprint and turn
+    :param generation: how often it was claimed
+    :param state: ``free`` (nothing was sent, or it surely did not run), ``in flight`` (another attempt waits for the
+        answer), ``orphaned``, ``answered`` or ``stored``
+    :param answer: the answer, if ``answered``
+    :param records: the records, if ``stored``
+    """
+
+    key: str
+    generation: int = 0
+    state: State = "free"
+    answer: Answer | None = None
+    records: tuple[Record, ...] = ()
+
+
+class Ledger:
+    """
+    The ledger of one task instance, in the hands of one attempt. All methods block.
+
+    :param notes: where it is kept
+    :param lease_seconds: how long this attempt is taken to live after its last :meth:`renew`
+    """
+
+    def __init__(self, notes: Notes, lease_seconds: float = LEASE_SECONDS) -> None:
+        self._notes = notes
+        self.lease_seconds = lease_seconds
+        self._owner = uuid4().hex
+        self._known: set[str] = set()
+
+    @property
+    def lasting(self) -> bool:
+        """Whether a later attempt will find it."""
+        return not isinstance(self._notes, MemoryNotes)
+
+    @property
+    def threads(self) -> int:
+        """How many threads may use it at a time."""
+        return self._notes.threads
+
+    def open(self) -> None:
+        """
+        Begin an attempt.
+
+        :raises ImageRouterStorageError: if the ledger cannot be written
+        """
+        self.renew()
+        self._known = {name.rpartition(".")[0] for name in self._notes.names()}
+
+    def renew(self) -> None:
+        """Say that this attempt is alive."""
+        self._notes.write(_OWNER + self._owner, json.dumps({"until": time.time() + self.lease_seconds}).ljust(80))
+
+    def close(self, *, finished: bool) -> None:
+        """
+        End the attempt.
+
+        :param finished: the task succeeded: its entries go, unless another attempt is at work on them
+        """
+        self._notes.remove(_OWNER + self._owner)
+        if finished and not self._others_alive():
+            self._notes.clear()
+
+    def look(self, key: str) -> Entry:
+        """
+        Return what is known of a request.
+
+        :param key: fingerprint and turn
+        """
+        entry = Entry(key)
+        while key in self._known and entry.state not in ("answered", "stored"):
+            text = self._notes.read(f"{key}.{entry.generation + 1}")
+            if text is None:
+                break
+            entry = self._entry(key, entry.generation + 1, text)
+        return entry
+
+    def claim(self, entry: Entry, price: Decimal | None, room: int = 0) -> Entry | None:
+        """
+        Note the intent to send a request; return its new entry, or None if another attempt was faster.
+
+        :param entry: as it stood, ``free`` or ``orphaned``
+        :param price: USD, what the call may cost at most, if that is known
+        :param room: bytes that its answer may need beyond the usual
+        """
+        claimed = Entry(entry.key, entry.generation + 1)
+        note = {"state": "intent", "owner": self._owner, "cost": None if price is None else str(price)}
+        created = self._notes.create(_name(claimed), json.dumps(note).ljust(ENTRY_BYTES + room))
+        self._known.add(entry.key)
+        return claimed if created else None
+
+    def did_not_run(self, entry: Entry) -> None:
+        """Note that a claimed request surely did not run."""
+        self._notes.remove(_name(entry))
+
+    def billed(self, entry: Entry, cost: Decimal | None) -> None:
+        """
+        Note that a claimed request ran and was billed, but brought no picture.
+
+        :param cost: USD, what it counts for in the budget
+        """
+        self._write(entry, {"state": "billed", "cost": _text(cost)})
+
+    def answered(self, entry: Entry, answer: Answer, cost: Decimal | None) -> None:
+        """
+        Note the answer to a claimed request.
+
+        :param cost: USD, what it counts for in the budget
+        """
+        self._write(entry, {"state": "answered", "cost": _text(cost), "answer": _answer_to_json(answer)})
+
+    def stored(self, entry: Entry, records: Sequence[Record], cost: Decimal | None) -> None:
+        """
+        Note the records of a finished request.
+
+        :param cost: USD, what it counts for in the budget
+        """
+        self._write(entry, {"state": "stored", "cost": _text(cost), "records": list(records)})
+
+    def costs(self) -> Iterator[Decimal]:
+        """Yield what each call of all attempts cost, or may have cost, USD."""
+        for name in self._notes.names():
+            text = None if name.startswith(_OWNER) else self._notes.read(name)
+            cost = json.loads(text)["cost"] if text and text.strip() else None
+            if cost is not None:
+                yield Decimal(cost)
+
+    def _entry(self, key: str, generation: int, text: str) -> Entry:
+        if not text.strip():  # an intent that is being written, or whose writer died before it sent anything
+            return Entry(key, generation, "in flight" if self._others_alive() else "free")
+        note = json.loads(text)
+        match note["state"]:
+            case "stored":
+                return Entry(key, generation, "stored", records=tuple(note["records"]))
+            case "answered":
+                return Entry(key, generation, "answered", answer=_answer_from_json(note["answer"]))
+            case "intent":
+                alive = self._is_alive(_OWNER + note["owner"])
+                return Entry(key, generation, "in flight" if alive else "orphaned")
+            case _:
+                return Entry(key, generation)
+
+    def _others_alive(self) -> bool:
+        owners = (name for name in self._notes.names() if name.startswith(_OWNER))
+        return any(self._is_alive(owner) for owner in owners if owner != _OWNER + self._owner)
+
+    def _is_alive(self, owner: str) -> bool:
+        text = self._notes.read(owner)
+        return text is not None and float(json.loads(text)["until"]) > time.time()
+
+    def _write(self, entry: Entry, note: Mapping[str, Any]) -> None:
+        self._notes.write(_name(entry), json.dumps(note))
+
+
+def open_notes(identity: Identity, folder: str | None, task_state_store: Any) -> Notes:
+    """
+    Return the place for a task instance's ledger, the first there is.
+
+    1. the deployment's ``[imagerouter] ledger_path``;
+    2. a hidden folder under the task's own output folder;
+    3. the task state store (Airflow >= 3.3, in workers);
+    4. none: the notes end with the process.
+
+    :param identity: the task instance
+    :param folder: the task's output folder, if it has one
+    :param task_state_store: ``context["task_state_store"]``, where there is one
+    """
+    if root := conf.get("imagerouter", "ledger_path", fallback=""):
+        return FileNotes(f"{root.rstrip('/')}/{identity.file_stem}")
+    if folder:
+        return FileNotes(f"{folder.rstrip('/')}/{HIDDEN_FOLDER}/{identity.file_stem}")
+    if task_state_store is not None:
+        return TaskStateNotes(task_state_store)
+    return MemoryNotes()
+
+
+def lease_seconds() -> float:
+    """Return how long after its last sign of life an attempt is taken for dead: ``[imagerouter] lease_seconds``."""
+    return float(conf.getfloat("imagerouter", "lease_seconds", fallback=LEASE_SECONDS))
+
+
+def fingerprint(parameters: Mapping[str, Any], images: Sequence[str], mask: str | None) -> str:
+    """
+    Return the fingerprint of a request: a hash over everything that shapes the picture.
+
+    :param parameters: the API's parameters without the pictures
+    :param images: SHA-256 of each input picture
+    :param mask: SHA-256 of the mask
+    """
+    shape = json.dumps([dict(parameters), list(images), mask], sort_keys=True)
+    return hashlib.sha256(shape.encode()).hexdigest()[:24]
+
+
+def _name(entry: Entry) -> str:
+    return f"{entry.key}.{entry.generation}"
+
+
+def _text(cost: Decimal | None) -> str | None:
+    return None if cost is None else str(cost)
+
+
+def _answer_to_json(answer: Answer) -> dict[str, Any]:
+    return {
+        "pictures": [
+            {
+                "url": picture.url,
+                "content": None if picture.content is None else b64encode(picture.content).decode(),
+                "revised_prompt": picture.revised_prompt,
+            }
+            for picture in answer.pictures
+        ],
+        "cost": _text(answer.cost),
+        "latency_ms": answer.latency_ms,
+        "created_at": answer.created_at.isoformat() if answer.created_at else None,
+    }
+
+
+def _answer_from_json(note: Mapping[str, Any]) -> Answer:
+    return Answer(
+        pictures=tuple(
+            Picture(
+                url=picture["url"],
+                content=None if picture["content"] is None else b64decode(picture["content"]),
+                revised_prompt=picture["revised_prompt"],
+            )
+            for picture in note["pictures"]
+        ),
+        cost=None if note["cost"] is None else Decimal(note["cost"]),
+        latency_ms=note["latency_ms"],
+        created_at=datetime.fromisoformat(note["created_at"]) if note["created_at"] else None,
+    )
