@@ -35,7 +35,7 @@ def error_in_answer(payload: Mapping[str, Any]) -> ImageRouterResponseError | No
         f"ImageRouter refused: {shorten(message)}",
         status_code=200,
         error_type=error_type,
-        billed="yes" if "cost" in payload else "no",
+        billed="yes" if "cost" in payload else "unknown" if payload.get("data") else "no",
         cost=read_number(payload.get("cost")),
     )
 
