@@ -94,7 +94,7 @@ def _ridge(size: tuple[int, int], chance: random.Random, depth: float, rugged: b
     width, height = size[0] * 2, size[1] * 2
     waves = [(chance.uniform(0.7, 1.6) * 2**octave, chance.uniform(0, math.tau)) for octave in range(5)]
     swing = height * (0.16 - 0.07 * depth)
-    base = height * (0.46 + 0.42 * depth)
+    base = height * (0.46 + 0.36 * depth)
     step = max(1, width // 256)
     edge = []
     for x in range(0, width + step, step):

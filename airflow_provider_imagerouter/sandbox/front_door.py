@@ -53,7 +53,7 @@ class FrontDoor:
             return _preflight(request)
         try:
             request.state.json = await _read_json(request)
-        except ValueError:
+        except (ValueError, RecursionError):
             return self._refuse(request, world, internal_error())
         client = request.client.host if request.client else ""
         request.state.verdict = world.clients.hit(client, GENERAL_LIMIT)
@@ -133,7 +133,7 @@ async def _read_json(request: Request) -> Any:
         raise ValueError("request entity too large")
     if not body:
         return {}
-    value = json.loads(body.decode(), parse_constant=_refuse_constant)
+    value = json.loads(body.decode("utf-8-sig", "replace"), parse_constant=_refuse_constant)
     if not isinstance(value, dict | list):
         raise ValueError("not an object or an array")  # noqa: TRY004
     return value

@@ -78,9 +78,9 @@ async def take_call(request: Request, video: bool, catalogue: Catalogue, running
 
 async def _accept(request: Request, video: bool, catalogue: Catalogue, world: World, call: Call) -> PaidCall:
     form = await _read(request, uploads.VIDEO_FIELDS if video else uploads.IMAGE_FIELDS)
+    _note(call, form)
     account = authenticate(request, world)
     call.account = account.name
-    _note(call, form)
     _limit_key(request, world, account, video)
     if form.problem:
         raise RefusedError(error_answer(400, f"File upload error: {form.problem}", "invalid_request_error"))

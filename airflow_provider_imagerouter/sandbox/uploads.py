@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
 
 FILE_LIMIT = 25 * 1024 * 1024
+FIELD_LIMIT = 1024 * 1024
 IMAGE_FIELDS = {"image": 16, "image[]": 16, "mask": 1, "mask[]": 1}
 VIDEO_FIELDS = {"image": 6, "image[]": 6}
 
@@ -136,6 +137,8 @@ def _sort(parts: list[_Part], allowed: dict[str, int]) -> Form:
     files: dict[str, list[Upload]] = {}
     for part in parts:
         if not part.is_file:
+            if len(part.body) > FIELD_LIMIT:
+                form.problem = form.problem or "Field value too long"
             _add_field(fields, part.name, part.body.decode("utf-8", "replace"))
         if not part.filename:
             continue

@@ -76,3 +76,8 @@ def test_the_mask_is_kept_apart(api, red_png):
     mask = png(colour=255, mode="L")
     api.edit("test/test", ("image", red_png), ("mask", mask))
     assert api.last_call()["mask"] == hashlib.sha256(mask).hexdigest()
+
+
+def test_a_text_field_of_more_than_a_mebibyte(api, red_png):
+    answer = api.edit("test/test", ("image", red_png), prompt="x" * 1_048_577)
+    assert refusal(answer) == "File upload error: Field value too long"
