@@ -30,7 +30,7 @@ from airflow_provider_imagerouter.exceptions import (
 from airflow_provider_imagerouter.inputs import InputPictures
 from airflow_provider_imagerouter.ledger import fingerprint
 from airflow_provider_imagerouter.pictures import PictureStore
-from airflow_provider_imagerouter.records import Record, records_of
+from airflow_provider_imagerouter.records import Record, describe_stored, records_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -81,6 +81,7 @@ class Engine:
     :param max_concurrency: how many requests are under way at a time, and how many pictures in memory
     :param max_cost_usd: USD that all attempts together may spend; the connection's if None
     :param on_orphaned_intent: what to do about a request that an earlier attempt sent without learning its end
+    :param log_level: of the lines that tell of each request
     """
 
     def __init__(
@@ -92,12 +93,14 @@ class Engine:
         max_concurrency: int = SINGLE_TASK_CONCURRENCY,
         max_cost_usd: Decimal | None = None,
         on_orphaned_intent: OrphanPolicy = "resubmit",
+        log_level: int = logging.INFO,
     ) -> None:
         self._hook = hook
         self._ledger = ledger
         self._folder = folder
         self._max_cost_usd = max_cost_usd
         self._on_orphaned_intent = on_orphaned_intent
+        self._log_level = log_level
         self._slots = asyncio.Semaphore(max_concurrency)
         self._threads = ThreadPoolExecutor(ledger.threads, thread_name_prefix="imagerouter-ledger")
         self._turns: Counter[str] = Counter()
@@ -168,10 +171,10 @@ class Engine:
             while True:
                 entry = await self._in_thread(self._ledger.look, key)
                 if entry.state == "stored":
-                    log.info("An earlier attempt made %s; nothing is sent", _describe(request))
+                    self._say("An earlier attempt made %s; nothing is sent", _describe(request))
                     return list(entry.records)
                 if entry.state == "answered" and entry.answer:
-                    log.info("An earlier attempt paid for %s; it is only stored", _describe(request))
+                    self._say("An earlier attempt paid for %s; it is only stored", _describe(request))
                     return await self._finish(entry, request, entry.answer, job.stem)
                 if entry.state == "in flight":
                     await asyncio.sleep(POLL_SECONDS)
@@ -205,7 +208,7 @@ class Engine:
         if claimed is None:
             await self._settle(price, Decimal(0))
             return None
-        log.info("Asking %s for %s", request.model, _describe(request))
+        self._say("Asking %s for %s", request.model, _describe(request))
         started = time.monotonic()
         try:
             answer = await self._hook.send(request)
@@ -215,7 +218,7 @@ class Engine:
         cost = price if answer.cost is None else answer.cost
         await self._note(claimed, lambda: self._ledger.answered(claimed, answer, cost), answer)
         await self._settle(price, cost)
-        log.info("%s answered in %.1f s: %s", request.model, time.monotonic() - started, _describe_answer(answer))
+        self._say("%s answered in %.1f s: %s", request.model, time.monotonic() - started, _describe_answer(answer))
         return claimed, request, answer
 
     async def _note_failure(self, claimed: Entry, error: ImageRouterError, price: Decimal | None) -> None:
@@ -236,6 +239,8 @@ class Engine:
                 await store.add(record, picture.content, stem, number)
                 for number, (record, picture) in enumerate(zip(records, answer.pictures, strict=True), start=1)
             ]
+            for record in records:
+                self._say("Stored %s", describe_stored(record))
         elif any(picture.content for picture in answer.pictures):
             raise ImageRouterStorageError(
                 "ImageRouter sent a picture's bytes instead of a link; they need an output_path to go to"
@@ -263,6 +268,9 @@ class Engine:
                 await self._in_thread(self._ledger.renew)
             except ImageRouterStorageError as error:
                 log.warning("Could not renew the ledger's lease: %s", error)
+
+    def _say(self, message: str, *args: object) -> None:
+        log.log(self._log_level, message, *args)
 
     async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)

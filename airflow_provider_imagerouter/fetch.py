@@ -25,7 +25,7 @@ class _TemporaryFailureError(ImageRouterStorageError):
 @tenacity.retry(
     retry=tenacity.retry_if_exception_type(_TemporaryFailureError),
     stop=tenacity.stop_after_attempt(ATTEMPTS),
-    wait=tenacity.wait_exponential_jitter(0.5, 10),
+    wait=tenacity.wait_random_exponential(multiplier=1, max=10),
     before_sleep=tenacity.before_sleep_log(log, logging.INFO),
     reraise=True,
 )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
 from typing import TYPE_CHECKING
 
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
-from airflow_provider_imagerouter.images import PictureInfo, UnreadablePictureError, inspect
+from airflow_provider_imagerouter.images import UnreadablePictureError, inspect
 from airflow_provider_imagerouter.inputs import read
 from airflow_provider_imagerouter.storage import prepare_folder, store
 
@@ -17,8 +16,6 @@ if TYPE_CHECKING:
 
     from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
     from airflow_provider_imagerouter.records import Record
-
-log = logging.getLogger(__name__)
 
 
 class PictureStore:
@@ -66,7 +63,6 @@ class PictureStore:
         except UnreadablePictureError as error:
             raise ImageRouterStorageError(f"{record['uri'] or stem} is not a readable picture: {error}") from None
         path = store(content, self._folder, f"{stem}.{info.extension}")
-        log.info("Stored %s (%s, %d bytes)", path, _size_and_type(info), len(content))
         return {
             **record,
             "uri": str(path),
@@ -85,7 +81,3 @@ async def _fetch(location: str, settings: ConnectionSettings) -> bytes:
     except (ImageRouterInputError, ImageRouterStorageError) as error:
         # Not to be had, for good or for now: the picture was made nevertheless, and is paid for.
         raise ImageRouterStorageError(str(error), status_code=error.status_code) from error
-
-
-def _size_and_type(info: PictureInfo) -> str:
-    return f"{info.width} x {info.height} {info.content_type}" if info.width else info.content_type

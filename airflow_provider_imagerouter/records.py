@@ -99,6 +99,12 @@ def record_of_location(location: str) -> Record:
     )
 
 
+def describe_stored(record: Record) -> str:
+    """Say in a line where a picture was stored, and what it is."""
+    pixels = f"{record['width']} x {record['height']} " if record["width"] else ""
+    return f"{record['uri']} ({pixels}{record['content_type']}, {record['size_bytes']} bytes)"
+
+
 def share_cost(cost: Decimal | None, number: int) -> list[Decimal | None]:
     """
     Split a call's cost over its pictures; the shares add up to it exactly.

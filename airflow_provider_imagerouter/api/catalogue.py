@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, TypedDict, Unpack
 
 from airflow_provider_imagerouter.api.call import Call, Reply
 from airflow_provider_imagerouter.api.reply import read_json_object, shorten
+from airflow_provider_imagerouter.api.request import check_n
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterInputError,
     ImageRouterInvalidRequestError,
@@ -65,16 +66,23 @@ class CostEstimate:
     max: Decimal
 
 
-def estimate_cost(models: Mapping[str, Model], requests: Iterable[tuple[str, int]]) -> CostEstimate:
+def estimate_cost(
+    models: Mapping[str, Model],
+    requests: Iterable[str | Mapping[str, Any]],
+    choose: Callable[[str | None], str],
+) -> CostEstimate:
     """
     Return what requests may cost together.
 
     :param models: the catalogue
-    :param requests: model id and number of candidates of each
+    :param requests: each a prompt, or a dict of parameters; only ``model`` and ``n`` matter
+    :param choose: returns the model to use for what a request says of it
     :raises ImageRouterInputError: if a model is not in the catalogue
     """
     total = CostEstimate(Decimal(0), Decimal(0), Decimal(0))
-    for model_id, n in requests:
+    for request in requests:
+        parameters = {} if isinstance(request, str) else request
+        model_id, n = choose(parameters.get("model")), check_n(parameters.get("n", 1))
         if model_id not in models:
             raise ImageRouterInputError(f"ImageRouter's catalogue has no price for {model_id!r}")
         model = models[model_id]

@@ -137,12 +137,9 @@ class ImageRouterAsyncHook(BaseHook):
         :param requests: each a prompt, or a dict of parameters; only ``model`` and ``n`` matter
         """
         from airflow_provider_imagerouter.api.catalogue import estimate_cost
-        from airflow_provider_imagerouter.api.request import check_n
 
-        settings = await self.get_settings
-        parameters = [{} if isinstance(request, str) else request for request in requests]
-        counted = [(settings.model(given.get("model")), check_n(given.get("n", 1))) for given in parameters]
-        return estimate_cost(await self.list_models(), counted)
+        settings = await self.get_settings()
+        return estimate_cost(await self.list_models(), requests, settings.model)
 
     async def _run(self, call: Call[T], retry_timeout: float | None = None) -> T:
         from tenacity import AsyncRetrying

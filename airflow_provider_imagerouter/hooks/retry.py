@@ -11,7 +11,7 @@ from airflow_provider_imagerouter.exceptions import ImageRouterConnectionError, 
 
 log = logging.getLogger(__name__)
 
-_backoff = tenacity.wait_exponential_jitter(1, 15)
+_backoff = tenacity.wait_random_exponential(multiplier=2, max=15)
 
 
 def retry_policy(retry_timeout: float) -> dict[str, Any]:

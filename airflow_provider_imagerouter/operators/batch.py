@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -89,7 +90,7 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         if identity.map_index >= 0:
             folder = f"{folder}/{identity.map_index}"
         batch = Batch(
-            self._engine(context, identity, folder, max_concurrency=self.max_concurrency),
+            self._engine(context, identity, folder, max_concurrency=self.max_concurrency, log_level=logging.DEBUG),
             requests,
             folder=folder,
             name=identity.digest,

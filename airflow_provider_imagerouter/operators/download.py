@@ -40,10 +40,14 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
         :raises ImageRouterError: if one of them could not be fetched or stored
         """
         from airflow_provider_imagerouter.identity import Identity
+        from airflow_provider_imagerouter.records import describe_stored
 
         if not self.output_path:
             raise ImageRouterInputError("output_path is empty: it says where to store the pictures")
-        return self._run(self._store(str(self.output_path), self._stem(Identity.of(context))))
+        stored = self._run(self._store(str(self.output_path), self._stem(Identity.of(context))))
+        for record in stored:
+            self.log.info("Stored %s", describe_stored(record))
+        return stored
 
     async def _store(self, folder: str, stem: str) -> list[Record]:
         from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
