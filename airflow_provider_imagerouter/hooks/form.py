@@ -35,6 +35,11 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "retry_timeout": _seconds(
         "Retry timeout", RETRY_TIMEOUT, "Seconds for which a call that surely did not run is tried again."
     ),
+    "max_cost_usd": {
+        "label": "Budget per task (USD)",
+        "schema": {"type": ["number", "null"], "minimum": 0},
+        "description": "What a task may spend, unless it says otherwise. Default: no limit.",
+    },
 }
 """The ``conn-fields`` of the provider info; Airflow keeps them in the connection's extra."""
 

@@ -49,14 +49,12 @@ class ImageRouterHook(BaseHook):
     @classmethod
     def get_connection_form_widgets(cls) -> dict[str, Any]:
         """Return the connection form's extra fields, for Airflow versions that do not read ``conn-fields``."""
-        from wtforms import IntegerField, StringField
+        from wtforms import StringField
         from wtforms.validators import Optional
 
-        widgets = {"string": StringField, "number": IntegerField}  # those versions know no field for other numbers
+        # Those versions have no field for numbers that are not whole; what is typed is read as a number anyway.
         return {
-            name: widgets[field["schema"]["type"][0]](
-                field["label"], description=field["description"], validators=[Optional()]
-            )
+            name: StringField(field["label"], description=field["description"], validators=[Optional()])
             for name, field in CONNECTION_FIELDS.items()
         }
 
