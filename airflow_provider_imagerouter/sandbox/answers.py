@@ -6,8 +6,7 @@ import base64
 import hashlib
 import html
 import json
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import AsyncIterator, Iterable
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -83,7 +82,7 @@ def untyped_answer(status: int, value: object) -> Response:
     return StreamingResponse(_once(to_json(value)), status)
 
 
-async def _once(body: bytes) -> Any:
+async def _once(body: bytes) -> AsyncIterator[bytes]:
     yield body
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import time
+from pathlib import Path
 
 import httpx
 import pytest
@@ -269,3 +270,14 @@ def test_all_of_them_are_listed_after_the_real_ones(api):
 def test_they_take_pictures_and_masks(api, red_png):
     edited = api.edit("sandbox/slow-0", ("image", red_png), ("mask", red_png), output_format="png")
     assert api.picture(edited).size == (96, 64)
+
+
+def test_all_of_them_are_documented(api):
+    page = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
+    listed = [model for model in api.client.get("/v1/models").json() if model.startswith("sandbox/")]
+    missing = [
+        model
+        for model in listed
+        if f"`{model}`" not in page and f"`-{model.removeprefix('sandbox/proxy-')}`" not in page
+    ]
+    assert [model for model in missing if not model.startswith("sandbox/slow-")] == []

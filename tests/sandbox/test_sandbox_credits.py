@@ -53,3 +53,20 @@ def test_an_account_can_be_used_up(api):
     assert ["data" in answer for answer in answers] == [True, False]
     assert "minimum $0.0006 credits" in answers[1]["error"]["message"]
     assert api.credits(key) == "0.0004"
+
+
+def test_the_ledger_and_the_account_agree(api):
+    for model in (
+        "fails",
+        "fails-and-bills",
+        "three-pictures",
+        "no-data",
+        "null-cost",
+        "proxy-502",
+        "proxy-503",
+        "blocked",
+    ):
+        api.generate(f"sandbox/{model}")
+    billed = api.sandbox.ledger()["totals"]["billed_usd"]
+    assert billed == 0.026
+    assert api.credits() == f"{100 - billed:.4f}"

@@ -195,3 +195,16 @@ def test_links_need_no_key_and_do_not_count(api):
         answers = [stranger.get(url) for _ in range(30)]
     assert {answer.status_code for answer in answers} == {200}
     assert "ratelimit-limit" not in answers[0].headers
+
+
+def test_head_gives_the_headers_only(api):
+    url = api.generate("sandbox/slow-0").json()["data"][0]["url"]
+    for link in (url, "/v1/models"):
+        head, body = api.client.head(link), api.client.get(link)
+        assert head.content == b""
+        assert head.headers["content-length"] == str(len(body.content))
+
+
+def test_a_trailing_slash_does_not_matter(api):
+    assert api.client.get("/v1/models/").json() == api.client.get("/v1/models").json()
+    assert "data" in api.post("/v1/openai/images/generations/", json={"model": "test/test"}).json()
