@@ -14,7 +14,7 @@ from airflow_provider_imagerouter.sandbox.answers import to_json
 from airflow_provider_imagerouter.sandbox.behaviours import Behaviour, Link, Shape, error_body
 from airflow_provider_imagerouter.sandbox.catalogue import SANDBOX_PRICE
 from airflow_provider_imagerouter.sandbox.drawing import DEFAULT_SIZE
-from airflow_provider_imagerouter.sandbox.dummies import TEST_IMAGE, TEST_VIDEO, dummy_item
+from airflow_provider_imagerouter.sandbox.dummies import TEST_IMAGE, TEST_VIDEO, dummy_item, stored_file
 from airflow_provider_imagerouter.sandbox.ledger import Call
 from airflow_provider_imagerouter.sandbox.pictures import File, ProviderFailedError, Work, draw_vector, make
 from airflow_provider_imagerouter.sandbox.world import World
@@ -65,6 +65,9 @@ class PaidCall:
 
     async def _make(self) -> list[File]:
         parameters = self.work.parameters
+        if parameters.model.id == TEST_IMAGE:
+            # Drawn here, in a thread, it is there at once when the answer is put together.
+            await asyncio.to_thread(stored_file, f"{parameters.quality}.png")
         if parameters.model.id in (TEST_IMAGE, TEST_VIDEO):
             return []
         if self.behaviour.shape is Shape.SVG:
