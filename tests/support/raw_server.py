@@ -16,6 +16,9 @@ Script = bytes | Callable[["Visitor"], None]
 """What to do once a request has come: bytes to send before closing, or a function."""
 
 
+TLS_HELLO = b"\x16\x03"
+
+
 class Visitor:
     """One connection, its request read."""
 
@@ -116,6 +119,8 @@ def _read_request(connection: socket.socket) -> bytes:
         if not (piece := connection.recv(65536)):
             return received
         received += piece
+        if received.startswith(TLS_HELLO):
+            return received
     head, _, body = received.partition(b"\r\n\r\n")
     lengths = [line.split(b":")[1] for line in head.split(b"\r\n") if line.lower().startswith(b"content-length:")]
     missing = int(lengths[0]) - len(body) if lengths else 0
