@@ -8,6 +8,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from airflow_provider_imagerouter.exceptions import ImageRouterBudgetError, ImageRouterInputError
+from airflow_provider_imagerouter.money import as_billed
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.catalogue import Model
@@ -43,7 +44,7 @@ class Budget:
                 f"max_cost_usd needs the price of {model!r}, but ImageRouter's catalogue does not have it; "
                 "if it is an alias, use the model's own id"
             )
-        price = self._models[model].max_price
+        price = as_billed(self._models[model].max_price)
         async with self._settled:
             await self._settled.wait_for(lambda: self._fits(price) or not self._in_flight)
             if not self._fits(price):

@@ -17,6 +17,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from airflow_provider_imagerouter.api.request import ImageRequest, check_bytes_have_a_place
@@ -102,7 +103,6 @@ class Engine:
         self._on_orphaned_intent = on_orphaned_intent
         self._log_level = log_level
         self._slots = asyncio.Semaphore(max_concurrency)
-        self._threads = ThreadPoolExecutor(ledger.threads, thread_name_prefix="imagerouter-ledger")
         self._turns: Counter[str] = Counter()
         self._budget: Budget | None = None
         self._store: PictureStore | None = None
@@ -128,12 +128,12 @@ class Engine:
     async def __aexit__(
         self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End this attempt's leases; remove the ledger's entries if all went well."""
+        """End this attempt's lease."""
         self._renewing.cancel()
         with suppress(asyncio.CancelledError):
             await self._renewing
-        await self._in_thread(lambda: self._ledger.close(finished=error_type is None))
-        self._threads.shutdown()
+        with suppress(Exception):  # an owner that is not removed is taken for dead when its lease is over
+            await self._in_thread(self._ledger.close)
 
     async def run_candidates(self, job: Job, n: int) -> list[Record]:
         """
@@ -273,7 +273,13 @@ class Engine:
         log.log(self._log_level, message, *args)
 
     async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(self._threads, function, *args)
+        return await asyncio.get_running_loop().run_in_executor(_ledger_threads(), function, *args)
+
+
+@cache
+def _ledger_threads() -> ThreadPoolExecutor:
+    """Return the process's threads for ledgers: not asyncio's, which a full disk or a slow store could use up."""
+    return ThreadPoolExecutor(8, thread_name_prefix="imagerouter-ledger")
 
 
 def _checked(parameters: Mapping[str, Any], settings: ConnectionSettings) -> tuple[ImageRequest, InputPictures | None]:

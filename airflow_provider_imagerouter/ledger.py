@@ -27,7 +27,7 @@ from uuid import uuid4
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_imagerouter.api.answer import Answer, Picture
-from airflow_provider_imagerouter.notes import HIDDEN_FOLDER, FileNotes, MemoryNotes, Notes, TaskStateNotes
+from airflow_provider_imagerouter.notes import HIDDEN_FOLDER, FileNotes, MemoryNotes, Notes
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.identity import Identity
@@ -83,11 +83,6 @@ class Ledger:
         """Whether a later attempt will find it."""
         return not isinstance(self._notes, MemoryNotes)
 
-    @property
-    def threads(self) -> int:
-        """How many threads may use it at a time."""
-        return self._notes.threads
-
     def open(self) -> None:
         """
         Begin an attempt.
@@ -101,14 +96,13 @@ class Ledger:
         """Say that this attempt is alive."""
         self._notes.write(_OWNER + self._owner, json.dumps({"until": time.time() + self.lease_seconds}).ljust(80))
 
-    def close(self, *, finished: bool) -> None:
-        """
-        End the attempt.
-
-        :param finished: the task succeeded: its entries go, unless another attempt is at work on them
-        """
+    def close(self) -> None:
+        """End the attempt: what it has in flight is orphaned from now on."""
         self._notes.remove(_OWNER + self._owner)
-        if finished and not self._others_alive():
+
+    def forget(self) -> None:
+        """Remove all entries, since the task succeeded; unless another attempt is at work on them."""
+        if not self._others_alive():
             self._notes.clear()
 
     def look(self, key: str) -> Entry:
@@ -202,26 +196,22 @@ class Ledger:
         self._notes.write(_name(entry), json.dumps(note))
 
 
-def open_notes(identity: Identity, folder: str | None, task_state_store: Any) -> Notes:
+def open_notes(identity: Identity, folder: str | None) -> Notes | None:
     """
-    Return the place for a task instance's ledger, the first there is.
+    Return the place for a task instance's ledger in files, the first there is.
 
     1. the deployment's ``[imagerouter] ledger_path``;
     2. a hidden folder under the task's own output folder;
-    3. the task state store (Airflow >= 3.3, in workers);
-    4. none: the notes end with the process.
+    3. None: Airflow has to keep it.
 
     :param identity: the task instance
     :param folder: the task's output folder, if it has one
-    :param task_state_store: ``context["task_state_store"]``, where there is one
     """
     if root := conf.get("imagerouter", "ledger_path", fallback=""):
         return FileNotes(f"{root.rstrip('/')}/{identity.file_stem}")
     if folder:
         return FileNotes(f"{folder.rstrip('/')}/{HIDDEN_FOLDER}/{identity.file_stem}")
-    if task_state_store is not None:
-        return TaskStateNotes(task_state_store)
-    return MemoryNotes()
+    return None
 
 
 def lease_seconds() -> float:

@@ -6,10 +6,12 @@ All methods block; the ledger is what calls them.
 
 from __future__ import annotations
 
-import logging
+import asyncio
+import threading
 from abc import ABC, abstractmethod
+from collections.abc import Coroutine
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_imagerouter.exceptions import ImageRouterStorageError
 from airflow_provider_imagerouter.storage import prepare_folder, store
@@ -17,20 +19,19 @@ from airflow_provider_imagerouter.storage import prepare_folder, store
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
-log = logging.getLogger(__name__)
+    from airflow_provider_imagerouter.identity import Identity
+
+T = TypeVar("T")
+
+XCOM_TIMEOUT = 60.0
+"""Seconds to wait for an XCom; the first one in a fresh triggerer takes 6 (measured on Airflow 3.3.2)."""
 
 HIDDEN_FOLDER = ".imagerouter"
 """The folder under a task's ``output_path`` that notes are kept in."""
 
 
 class Notes(ABC):
-    """
-    Named texts that survive the attempt that wrote them.
-
-    :cvar threads: how many threads may use them at a time
-    """
-
-    threads = 4
+    """Named texts that survive the attempt that wrote them."""
 
     @abstractmethod
     def create(self, name: str, text: str) -> bool:
@@ -134,89 +135,123 @@ class FileNotes(Notes):
         return True
 
 
-class TaskStateNotes(Notes):
+class DocumentNotes(Notes):
     """
-    Notes in Airflow's task state store (Airflow >= 3.3, in workers), all under one key.
+    Notes in one document that is read and written whole.
 
-    The store has no compare-and-set: two attempts that overlap to the millisecond may both create a note. One thread
-    at a time, since ``airflow dags test`` has no supervisor for a second one (measured on Airflow 3.3.2).
+    Nothing compares and sets it: two attempts that overlap to the millisecond may both create a note. Within a
+    process one thread at a time uses it, since ``airflow dags test`` has no supervisor for a second one (measured on
+    Airflow 3.3.2).
+    """
+
+    _lock = threading.RLock()
+
+    @abstractmethod
+    def _load(self) -> dict[str, str]:
+        """Return the document."""
+
+    @abstractmethod
+    def _save(self, notes: dict[str, str]) -> None:
+        """Write the document."""
+
+    def create(self, name: str, text: str) -> bool:
+        """Write a new note; return False, and change nothing, if there is one of this name."""
+        with self._lock:
+            if name in self._load():
+                return False
+            self.write(name, text)
+            return True
+
+    def write(self, name: str, text: str) -> None:
+        """Write a note, in place of one of the same name."""
+        with self._lock:
+            self._save({**self._load(), name: text.strip()})
+
+    def read(self, name: str) -> str | None:
+        """Return a note, or None."""
+        with self._lock:
+            return self._load().get(name)
+
+    def remove(self, name: str) -> None:
+        """Remove a note, if it is there."""
+        with self._lock:
+            notes = self._load()
+            if notes.pop(name, None) is not None:
+                self._save(notes)
+
+    def names(self) -> list[str]:
+        """Return the names of all notes."""
+        with self._lock:
+            return list(self._load())
+
+    def clear(self) -> None:
+        """Remove all notes."""
+        with self._lock:
+            self._save({})
+
+
+class TaskStateNotes(DocumentNotes):
+    """
+    Notes in Airflow's task state store (Airflow >= 3.3, in workers), under one key.
 
     :param store: ``context["task_state_store"]``
     """
 
     KEY = "imagerouter"
-    threads = 1
 
     def __init__(self, store: Any) -> None:
         self._store = store
 
-    def create(self, name: str, text: str) -> bool:
-        """Write a new note; return False, and change nothing, if there is one of this name."""
-        if name in self._notes():
-            return False
-        self.write(name, text)
-        return True
-
-    def write(self, name: str, text: str) -> None:
-        """Write a note, in place of one of the same name."""
-        self._save({**self._notes(), name: text})
-
-    def read(self, name: str) -> str | None:
-        """Return a note, or None."""
-        return self._notes().get(name)
-
-    def remove(self, name: str) -> None:
-        """Remove a note, if it is there."""
-        notes = self._notes()
-        if notes.pop(name, None) is not None:
-            self._save(notes)
-
-    def names(self) -> list[str]:
-        """Return the names of all notes."""
-        return list(self._notes())
-
-    def clear(self) -> None:
-        """Remove all notes."""
-        self._store.delete(self.KEY)
-
-    def _notes(self) -> dict[str, str]:
+    def _load(self) -> dict[str, str]:
         return dict(self._store.get(self.KEY) or {})
 
     def _save(self, notes: dict[str, str]) -> None:
-        self._store.set(self.KEY, notes)
+        if notes:
+            self._store.set(self.KEY, notes)
+        else:
+            self._store.delete(self.KEY)
 
 
-class MemoryNotes(Notes):
+class XComNotes(DocumentNotes):
+    """
+    Notes in an XCom of the task: for triggers, which have no task state store.
+
+    They survive a triggerer that is killed or restarted; Airflow removes them before a retry and when a task is
+    cleared.
+
+    :param identity: the task instance
+    :param loop: the triggerer's event loop, which alone may talk to Airflow
+    """
+
+    KEY = "imagerouter_ledger"
+
+    def __init__(self, identity: Identity, loop: asyncio.AbstractEventLoop) -> None:
+        self._where = identity._asdict()
+        self._loop = loop
+
+    def _load(self) -> dict[str, str]:
+        from airflow.sdk.bases.xcom import BaseXCom
+
+        return dict(self._wait(BaseXCom.aget_one(key=self.KEY, **self._where)) or {})
+
+    def _save(self, notes: dict[str, str]) -> None:
+        from airflow.sdk.bases.xcom import BaseXCom
+
+        self._wait(BaseXCom.aset(key=self.KEY, value=notes, **self._where))
+
+    def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
+        """Wait in a thread for the loop; not for ever, since Airflow no longer answers a triggerer that shuts down."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(XCOM_TIMEOUT)
+
+
+class MemoryNotes(DocumentNotes):
     """Notes that end with the process: for a task that has nowhere to keep them."""
-
-    threads = 1
 
     def __init__(self) -> None:
         self._notes: dict[str, str] = {}
 
-    def create(self, name: str, text: str) -> bool:
-        """Write a new note; return False, and change nothing, if there is one of this name."""
-        if name in self._notes:
-            return False
-        self._notes[name] = text
-        return True
+    def _load(self) -> dict[str, str]:
+        return self._notes
 
-    def write(self, name: str, text: str) -> None:
-        """Write a note, in place of one of the same name."""
-        self._notes[name] = text
-
-    def read(self, name: str) -> str | None:
-        """Return a note, or None."""
-        return self._notes.get(name)
-
-    def remove(self, name: str) -> None:
-        """Remove a note, if it is there."""
-        self._notes.pop(name, None)
-
-    def names(self) -> list[str]:
-        """Return the names of all notes."""
-        return list(self._notes)
-
-    def clear(self) -> None:
-        """Remove all notes."""
-        self._notes.clear()
+    def _save(self, notes: dict[str, str]) -> None:
+        self._notes = notes

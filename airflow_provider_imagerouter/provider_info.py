@@ -39,6 +39,7 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
+        "triggers": [{"integration-name": INTEGRATION, "python-modules": [f"{package}.triggers.imagerouter"]}],
         "config": {
             "imagerouter": {
                 "description": "ImageRouter provider.",

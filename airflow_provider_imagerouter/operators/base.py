@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
+from airflow.providers.common.compat.sdk import conf
 from airflow.sdk import BaseOperator, XComArg
 
 from airflow_provider_imagerouter.api.request import check_bytes_have_a_place, check_n, check_parameter
@@ -16,9 +17,11 @@ from airflow_provider_imagerouter.money import to_usd
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_imagerouter.engine import Engine, OrphanPolicy
+    from airflow_provider_imagerouter.engine import OrphanPolicy
     from airflow_provider_imagerouter.identity import Identity
+    from airflow_provider_imagerouter.notes import Notes
     from airflow_provider_imagerouter.records import Record
+    from airflow_provider_imagerouter.work import Work
 
 T = TypeVar("T")
 
@@ -89,6 +92,8 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
     :param max_cost_usd: USD that all attempts of the task together may spend; the connection's if None
     :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
         ``"resubmit"`` (it may be paid twice) or ``"fail"``
+    :param deferrable: do the work in the triggerer, so that it holds no worker slot; ``[operators]
+        default_deferrable`` if None
     """
 
     def __init__(
@@ -96,30 +101,75 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         *,
         max_cost_usd: float | str | None = None,
         on_orphaned_intent: OrphanPolicy = "resubmit",
+        deferrable: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.max_cost_usd = max_cost_usd
         self.on_orphaned_intent = on_orphaned_intent
+        self.deferrable = (
+            conf.getboolean("operators", "default_deferrable", fallback=False) if deferrable is None else deferrable
+        )
         if is_final(max_cost_usd):
             to_usd(max_cost_usd, "max_cost_usd")
         if on_orphaned_intent not in ("resubmit", "fail"):
             raise ImageRouterInputError(f"on_orphaned_intent must be 'resubmit' or 'fail', not {on_orphaned_intent!r}")
 
-    def _engine(self, context: Context, identity: Identity, folder: str | None, **options: Any) -> Engine:
-        from airflow_provider_imagerouter.engine import Engine
-        from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
-        from airflow_provider_imagerouter.ledger import Ledger, lease_seconds, open_notes
+    def execute(self, context: Context) -> Any:
+        """
+        Do the work, or hand it to the triggerer; what it cost is pushed as ``cost_usd`` (USD).
 
+        :return: a list of records (of a batch, a manifest)
+        :raises ImageRouterError: if there are no pictures to return
+        """
+        from airflow_provider_imagerouter.identity import Identity
+        from airflow_provider_imagerouter.ledger import open_notes
+        from airflow_provider_imagerouter.notes import MemoryNotes, TaskStateNotes
+
+        work = self._work(Identity.of(context))
+        notes = open_notes(work.identity, work.folder)
+        if self.deferrable:
+            from airflow_provider_imagerouter.triggers.imagerouter import ImageRouterTrigger
+
+            self.defer(
+                trigger=ImageRouterTrigger(work.to_json()),
+                method_name="execute_complete",
+                timeout=self.execution_timeout,
+            )
         store = context.get("task_state_store")
-        return Engine(
-            ImageRouterAsyncHook(self.imagerouter_conn_id),
-            Ledger(open_notes(identity, folder, store), lease_seconds()),
-            folder=folder,
-            max_cost_usd=to_usd(self.max_cost_usd, "max_cost_usd"),
-            on_orphaned_intent=self.on_orphaned_intent,
-            **options,
-        )
+        notes = notes or (MemoryNotes() if store is None else TaskStateNotes(store))
+        return self._deliver(context, self._run(work.run(notes)), notes)
+
+    def execute_complete(self, context: Context, event: Any = None) -> Any:
+        """
+        Return what the trigger made.
+
+        :param event: how the trigger ended
+        :raises ImageRouterError: as :meth:`execute`
+        """
+        from airflow_provider_imagerouter.identity import Identity
+        from airflow_provider_imagerouter.ledger import open_notes
+        from airflow_provider_imagerouter.triggers.event import read_event
+
+        work = self._work(Identity.of(context))
+        return self._deliver(context, read_event(event), open_notes(work.identity, work.folder))
+
+    def _work(self, identity: Identity) -> Work:
+        """Return what is to be done."""
+        raise NotImplementedError
+
+    def _cost(self, result: Any) -> float | None:
+        """Return what the result cost, USD."""
+        raise NotImplementedError
+
+    def _deliver(self, context: Context, result: T, notes: Notes | None) -> T:
+        """Push the cost, and forget the ledger: whoever clears a finished task wants other pictures."""
+        from airflow_provider_imagerouter.ledger import Ledger
+
+        context["ti"].xcom_push(key="cost_usd", value=self._cost(result))
+        if notes is not None:
+            Ledger(notes).forget()
+        return result
 
 
 class ImageRouterImageOperator(ImageRouterPayingOperator):
@@ -175,27 +225,24 @@ class ImageRouterImageOperator(ImageRouterPayingOperator):
         if is_final(n):
             check_n(n)
 
-    def execute(self, context: Context) -> list[Record]:
-        """
-        Make the pictures and return their records; what they cost is pushed as ``cost_usd`` (USD).
+    def _work(self, identity: Identity) -> Work:
+        from airflow_provider_imagerouter.work import ImageWork
 
-        :raises ImageRouterError: if there are no pictures to return
-        """
-        from airflow_provider_imagerouter.identity import Identity
+        return ImageWork(
+            identity=identity,
+            imagerouter_conn_id=self.imagerouter_conn_id,
+            folder=str(self.output_path) if self.output_path else None,
+            max_cost_usd=None if self.max_cost_usd is None else str(self.max_cost_usd),
+            on_orphaned_intent=self.on_orphaned_intent,
+            parameters={name: getattr(self, name) for name in self.parameter_fields},
+            n=check_n(self.n),
+            stem=self._stem(identity),
+        )
+
+    def _cost(self, result: list[Record]) -> float | None:
         from airflow_provider_imagerouter.records import total_cost
 
-        identity = Identity.of(context)
-        engine = self._engine(context, identity, str(self.output_path) if self.output_path else None)
-        records = self._run(self._make(engine, self._stem(identity)))
-        context["ti"].xcom_push(key="cost_usd", value=total_cost(records))
-        return records
-
-    async def _make(self, engine: Engine, stem: str) -> list[Record]:
-        from airflow_provider_imagerouter.engine import Job
-
-        job = Job({name: getattr(self, name) for name in self.parameter_fields}, stem)
-        async with engine:
-            return await engine.run_candidates(job, check_n(self.n))
+        return total_cost(result)
 
 
 def is_final(value: Any) -> bool:

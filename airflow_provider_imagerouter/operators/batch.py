@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -11,9 +10,9 @@ from airflow_provider_imagerouter.exceptions import ImageRouterInputError
 from airflow_provider_imagerouter.operators.base import ImageRouterPayingOperator, is_final
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
-
     from airflow_provider_imagerouter.batch import Manifest
+    from airflow_provider_imagerouter.identity import Identity
+    from airflow_provider_imagerouter.work import Work
 
 PARAMETERS = (
     "prompt",
@@ -75,30 +74,23 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         if is_final(requests):
             read_requests(requests, self.model)
 
-    def execute(self, context: Context) -> Manifest:
-        """
-        Run the requests and return the manifest; what they cost is pushed as ``cost_usd`` (USD), too.
+    def _work(self, identity: Identity) -> Work:
+        from airflow_provider_imagerouter.work import BatchWork
 
-        :raises ImageRouterError: if the batch had to stop, or a request failed and that fails the batch
-        """
-        from airflow_provider_imagerouter.batch import Batch
-        from airflow_provider_imagerouter.identity import Identity
-
-        identity = Identity.of(context)
-        requests = read_requests(self.requests, self.model)
         folder = str(self.result_path).rstrip("/")
-        if identity.map_index >= 0:
-            folder = f"{folder}/{identity.map_index}"
-        batch = Batch(
-            self._engine(context, identity, folder, max_concurrency=self.max_concurrency, log_level=logging.DEBUG),
-            requests,
-            folder=folder,
-            name=identity.digest,
+        return BatchWork(
+            identity=identity,
+            imagerouter_conn_id=self.imagerouter_conn_id,
+            folder=folder if identity.map_index < 0 else f"{folder}/{identity.map_index}",
+            max_cost_usd=None if self.max_cost_usd is None else str(self.max_cost_usd),
+            on_orphaned_intent=self.on_orphaned_intent,
+            requests=read_requests(self.requests, self.model),
             max_concurrency=self.max_concurrency,
+            fail_on_partial_error=self.fail_on_partial_error,
         )
-        manifest = self._run(batch.run(fail_on_partial_error=self.fail_on_partial_error))
-        context["ti"].xcom_push(key="cost_usd", value=manifest["cost_usd"])
-        return manifest
+
+    def _cost(self, result: Manifest) -> float | None:
+        return result["cost_usd"]
 
 
 def read_requests(requests: Any, model: str | None) -> list[dict[str, Any]]:

@@ -1,0 +1,1 @@
+"""The trigger: the engine, in the triggerer."""

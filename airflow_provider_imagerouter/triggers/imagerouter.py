@@ -1,0 +1,45 @@
+"""Doing a task's work in the triggerer, so that no worker slot waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any
+
+from airflow.triggers.base import BaseTrigger, TriggerEvent
+
+from airflow_provider_imagerouter.exceptions import ImageRouterError
+from airflow_provider_imagerouter.ledger import open_notes
+from airflow_provider_imagerouter.notes import XComNotes
+from airflow_provider_imagerouter.triggers.event import error_event, success_event
+from airflow_provider_imagerouter.work import work_from_json
+
+
+class ImageRouterTrigger(BaseTrigger):
+    """
+    Does the work of one task.
+
+    When a triggerer restarts, Airflow runs its triggers anew. This one then finds its ledger: what was made is not
+    made again, and what was in flight follows ``on_orphaned_intent``.
+
+    :param work: from :meth:`~airflow_provider_imagerouter.work.Work.to_json`; no bytes, no secrets
+    """
+
+    def __init__(self, work: dict[str, Any]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.work = work
+
+    def serialize(self) -> tuple[str, dict[str, Any]]:
+        """Return what Airflow needs to make this trigger again."""
+        return f"{type(self).__module__}.{type(self).__qualname__}", {"work": self.work}
+
+    async def run(self) -> AsyncIterator[TriggerEvent]:
+        """Do the work; the one event says how it ended."""
+        try:
+            work = work_from_json(self.work)
+            notes = await asyncio.to_thread(open_notes, work.identity, work.folder)
+            result = await work.run(notes or XComNotes(work.identity, asyncio.get_running_loop()))
+        except ImageRouterError as error:
+            yield TriggerEvent(error_event(error))  # type: ignore[no-untyped-call]
+        else:
+            yield TriggerEvent(success_event(result))  # type: ignore[no-untyped-call]

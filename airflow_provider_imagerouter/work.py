@@ -1,0 +1,153 @@
+"""
+What one task is to do, as plain JSON values: a worker does it itself, or a trigger does, after it crossed the database.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from abc import ABC, abstractmethod
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from airflow_provider_imagerouter.identity import Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from airflow_provider_imagerouter.engine import Engine, OrphanPolicy
+    from airflow_provider_imagerouter.notes import Notes
+
+REQUESTS_NOTE = ".requests"
+"""The note that a deferred batch's requests wait in; the database gets no long list of them."""
+
+
+@dataclass(kw_only=True)
+class Work(ABC):
+    """
+    What one task is to do.
+
+    :param identity: the task instance
+    :param imagerouter_conn_id: the connection
+    :param folder: where pictures are stored, if anywhere
+    :param max_cost_usd: USD that all attempts together may spend
+    :param on_orphaned_intent: ``resubmit`` or ``fail``
+    """
+
+    kind: ClassVar[str]
+
+    identity: Identity
+    imagerouter_conn_id: str
+    folder: str | None
+    max_cost_usd: str | None
+    on_orphaned_intent: OrphanPolicy
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the work as JSON values, for :func:`work_from_json`."""
+        values = {**asdict(self), "kind": self.kind, "identity": list(self.identity)}
+        return dict(json.loads(json.dumps(values, default=str)))
+
+    @abstractmethod
+    async def run(self, notes: Notes) -> Any:
+        """
+        Do the work.
+
+        :param notes: where the ledger is kept
+        :return: what goes into XCom
+        :raises ImageRouterError: if it did not succeed
+        """
+
+    def _engine(self, notes: Notes, **options: Any) -> Engine:
+        from airflow_provider_imagerouter.engine import Engine
+        from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+        from airflow_provider_imagerouter.ledger import Ledger, lease_seconds
+        from airflow_provider_imagerouter.money import to_usd
+
+        return Engine(
+            ImageRouterAsyncHook(self.imagerouter_conn_id),
+            Ledger(notes, lease_seconds()),
+            folder=self.folder,
+            max_cost_usd=to_usd(self.max_cost_usd, "max_cost_usd"),
+            on_orphaned_intent=self.on_orphaned_intent,
+            **options,
+        )
+
+
+@dataclass(kw_only=True)
+class ImageWork(Work):
+    """
+    One request, so many times.
+
+    :param parameters: the API's parameters, ``image`` and ``mask`` among them
+    :param n: how many candidates
+    :param stem: name of the pictures, without extension
+    """
+
+    kind = "image"
+
+    parameters: dict[str, Any]
+    n: int
+    stem: str
+
+    async def run(self, notes: Notes) -> Any:
+        """Return the records of the pictures."""
+        from airflow_provider_imagerouter.engine import Job
+
+        async with self._engine(notes) as engine:
+            return await engine.run_candidates(Job(self.parameters, self.stem), self.n)
+
+
+@dataclass(kw_only=True)
+class BatchWork(Work):
+    """
+    Many requests.
+
+    :param requests: the parameters of each; None if they are in the notes
+    :param max_concurrency: how many are under way at a time
+    :param fail_on_partial_error: whether a failed request fails the batch
+    """
+
+    kind = "batch"
+
+    folder: str
+    requests: list[dict[str, Any]] | None
+    max_concurrency: int
+    fail_on_partial_error: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the work as JSON values; its requests wait in the notes."""
+        from airflow_provider_imagerouter.ledger import open_notes
+
+        if notes := open_notes(self.identity, self.folder):
+            notes.write(REQUESTS_NOTE, json.dumps(self.requests, default=str))
+            return {**super().to_json(), "requests": None}
+        return super().to_json()
+
+    async def run(self, notes: Notes) -> Any:
+        """Return the manifest of the batch."""
+        import asyncio
+
+        from airflow_provider_imagerouter.batch import Batch
+
+        requests = self.requests
+        if requests is None:
+            requests = json.loads(await asyncio.to_thread(notes.read, REQUESTS_NOTE) or "[]")
+        batch = Batch(
+            self._engine(notes, max_concurrency=self.max_concurrency, log_level=logging.DEBUG),
+            requests,
+            folder=self.folder,
+            name=self.identity.digest,
+            max_concurrency=self.max_concurrency,
+        )
+        return await batch.run(fail_on_partial_error=self.fail_on_partial_error)
+
+
+def work_from_json(values: Mapping[str, Any]) -> Work:
+    """
+    Return the work that :meth:`Work.to_json` described.
+
+    :param values: JSON values
+    """
+    kinds: dict[str, type[Work]] = {kind.kind: kind for kind in (ImageWork, BatchWork)}
+    given = dict(values)
+    return kinds[given.pop("kind")](**{**given, "identity": Identity(*given["identity"])})
