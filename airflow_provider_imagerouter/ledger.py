@@ -102,7 +102,7 @@ class Ledger:
 
     def forget(self) -> None:
         """Remove all entries, since the task succeeded; unless another attempt is at work on them."""
-        if not self._others_alive():
+        if self._notes.names() and not self._others_alive():
             self._notes.clear()
 
     def look(self, key: str) -> Entry:

@@ -220,28 +220,49 @@ class XComNotes(DocumentNotes):
     cleared.
 
     :param identity: the task instance
-    :param loop: the triggerer's event loop, which alone may talk to Airflow
+    :param loop: the triggerer's event loop, which alone may talk to Airflow there; None in a worker
     """
 
     KEY = "imagerouter_ledger"
 
-    def __init__(self, identity: Identity, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, identity: Identity, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._where = identity._asdict()
         self._loop = loop
 
     def _load(self) -> dict[str, str]:
         from airflow.sdk.bases.xcom import BaseXCom
 
-        return dict(self._wait(BaseXCom.aget_one(key=self.KEY, **self._where)) or {})
+        read = {"key": self.KEY, **self._where}
+        if self._loop and _has_async_comms():
+            return dict(_wait(BaseXCom.aget_one(**read), self._loop) or {})
+        return dict(BaseXCom.get_one(**read) or {})
 
     def _save(self, notes: dict[str, str]) -> None:
         from airflow.sdk.bases.xcom import BaseXCom
 
-        self._wait(BaseXCom.aset(key=self.KEY, value=notes, **self._where))
+        written = {"key": self.KEY, "value": notes, **self._where}
+        if self._loop and _has_async_comms():
+            _wait(BaseXCom.aset(**written), self._loop)
+        else:
+            BaseXCom.set(**written)
 
-    def _wait(self, coroutine: Coroutine[Any, Any, T]) -> T:
-        """Wait in a thread for the loop; not for ever, since Airflow no longer answers a triggerer that shuts down."""
-        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(XCOM_TIMEOUT)
+    def clear(self) -> None:
+        """Remove all notes."""
+        from airflow.sdk.bases.xcom import BaseXCom
+
+        BaseXCom.delete(key=self.KEY, **self._where)
+
+
+def _wait(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
+    """Wait in a thread for the loop; not for ever, since Airflow no longer answers a triggerer that shuts down."""
+    return asyncio.run_coroutine_threadsafe(coroutine, loop).result(XCOM_TIMEOUT)
+
+
+def _has_async_comms() -> bool:
+    """Return whether Airflow can be asked asynchronously: not in ``airflow dags test``, nor in older versions."""
+    from airflow.sdk.execution_time import task_runner
+
+    return hasattr(task_runner.SUPERVISOR_COMMS, "asend")
 
 
 class MemoryNotes(DocumentNotes):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary
 
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
 from airflow_provider_imagerouter.images import UnreadablePictureError, inspect
@@ -16,6 +17,16 @@ if TYPE_CHECKING:
 
     from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
     from airflow_provider_imagerouter.records import Record
+
+
+PICTURES_AT_A_TIME = 8
+"""How many pictures an event loop fetches and stores at a time: a triggerer may have a thousand tasks."""
+
+_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+
+
+def _picture_slots() -> asyncio.Semaphore:
+    return _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(PICTURES_AT_A_TIME))
 
 
 class PictureStore:

@@ -131,7 +131,8 @@ class BatchWork(Work):
 
         requests = self.requests
         if requests is None:
-            requests = json.loads(await asyncio.to_thread(notes.read, REQUESTS_NOTE) or "[]")
+            text = await asyncio.to_thread(notes.read, REQUESTS_NOTE)
+            requests = json.loads(text or "[]")
         batch = Batch(
             self._engine(notes, max_concurrency=self.max_concurrency, log_level=logging.DEBUG),
             requests,

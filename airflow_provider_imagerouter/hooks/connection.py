@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_imagerouter import __version__
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
@@ -127,17 +127,13 @@ def _base_url(connection: Connection) -> str:
     if "://" not in host:
         host = f"[{host}]" if _is_ipv6(host) else host
         host = f"//{host}"
-    try:
-        url = urlsplit(host)
-        port = url.port or connection.port
-    except ValueError as error:
-        raise ImageRouterInputError(f"The connection {connection.conn_id!r} has a bad Base URL: {error}") from None
-    name = url.hostname or ""
-    if not _is_host(name) or url.username is not None or url.query or url.fragment:
+    url = _split(host)
+    if url is None:
         raise ImageRouterInputError(
             f"The connection {connection.conn_id!r} has a bad Base URL; "
             "it must be like https://api.imagerouter.io, without user, query or fragment"
         )
+    name, port = url.hostname or "", url.port or connection.port
     scheme, path = url.scheme, url.path.strip("/")
     schema = (connection.schema or "").strip("/")
     if schema in ("http", "https"):
@@ -151,6 +147,17 @@ def _base_url(connection: Connection) -> str:
         )
     name = f"[{name}]" if _is_ipv6(name) else name
     return f"{scheme}://{name}" + (f":{port}" if port else "") + (f"/{path}" if path else "")
+
+
+def _split(host: str) -> SplitResult | None:
+    """Return the parts of a URL, None for one that cannot be used."""
+    try:
+        url = urlsplit(host)
+        _ = url.port
+    except ValueError:
+        return None
+    unwanted = url.username is not None or url.query or url.fragment
+    return url if host.isprintable() and not unwanted and _is_host(url.hostname or "") else None
 
 
 def _is_host(name: str) -> bool:

@@ -149,10 +149,16 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         """
         from airflow_provider_imagerouter.identity import Identity
         from airflow_provider_imagerouter.ledger import open_notes
+        from airflow_provider_imagerouter.notes import XComNotes
         from airflow_provider_imagerouter.triggers.event import read_event
 
-        work = self._work(Identity.of(context))
-        return self._deliver(context, read_event(event), open_notes(work.identity, work.folder))
+        identity = Identity.of(context)
+        notes = open_notes(identity, self._folder(identity)) or XComNotes(identity)
+        return self._deliver(context, read_event(event), notes)
+
+    def _folder(self, identity: Identity) -> str | None:
+        """Return the folder that pictures are stored in, if any."""
+        return str(self.output_path) if self.output_path else None
 
     def _work(self, identity: Identity) -> Work:
         """Return what is to be done."""
@@ -162,13 +168,12 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         """Return what the result cost, USD."""
         raise NotImplementedError
 
-    def _deliver(self, context: Context, result: T, notes: Notes | None) -> T:
+    def _deliver(self, context: Context, result: T, notes: Notes) -> T:
         """Push the cost, and forget the ledger: whoever clears a finished task wants other pictures."""
         from airflow_provider_imagerouter.ledger import Ledger
 
         context["ti"].xcom_push(key="cost_usd", value=self._cost(result))
-        if notes is not None:
-            Ledger(notes).forget()
+        Ledger(notes).forget()
         return result
 
 
@@ -231,7 +236,7 @@ class ImageRouterImageOperator(ImageRouterPayingOperator):
         return ImageWork(
             identity=identity,
             imagerouter_conn_id=self.imagerouter_conn_id,
-            folder=str(self.output_path) if self.output_path else None,
+            folder=self._folder(identity),
             max_cost_usd=None if self.max_cost_usd is None else str(self.max_cost_usd),
             on_orphaned_intent=self.on_orphaned_intent,
             parameters={name: getattr(self, name) for name in self.parameter_fields},

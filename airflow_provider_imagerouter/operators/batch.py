@@ -77,17 +77,20 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
     def _work(self, identity: Identity) -> Work:
         from airflow_provider_imagerouter.work import BatchWork
 
-        folder = str(self.result_path).rstrip("/")
         return BatchWork(
             identity=identity,
             imagerouter_conn_id=self.imagerouter_conn_id,
-            folder=folder if identity.map_index < 0 else f"{folder}/{identity.map_index}",
+            folder=self._folder(identity),
             max_cost_usd=None if self.max_cost_usd is None else str(self.max_cost_usd),
             on_orphaned_intent=self.on_orphaned_intent,
             requests=read_requests(self.requests, self.model),
             max_concurrency=self.max_concurrency,
             fail_on_partial_error=self.fail_on_partial_error,
         )
+
+    def _folder(self, identity: Identity) -> str:
+        folder = str(self.result_path).rstrip("/")
+        return folder if identity.map_index < 0 else f"{folder}/{identity.map_index}"
 
     def _cost(self, result: Manifest) -> float | None:
         return result["cost_usd"]

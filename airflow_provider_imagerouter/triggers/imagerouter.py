@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -10,9 +11,11 @@ from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_imagerouter.exceptions import ImageRouterError
 from airflow_provider_imagerouter.ledger import open_notes
-from airflow_provider_imagerouter.notes import XComNotes
+from airflow_provider_imagerouter.notes import MemoryNotes, Notes, XComNotes
 from airflow_provider_imagerouter.triggers.event import error_event, success_event
-from airflow_provider_imagerouter.work import work_from_json
+from airflow_provider_imagerouter.work import Work, work_from_json
+
+log = logging.getLogger(__name__)
 
 
 class ImageRouterTrigger(BaseTrigger):
@@ -37,9 +40,21 @@ class ImageRouterTrigger(BaseTrigger):
         """Do the work; the one event says how it ended."""
         try:
             work = work_from_json(self.work)
-            notes = await asyncio.to_thread(open_notes, work.identity, work.folder)
-            result = await work.run(notes or XComNotes(work.identity, asyncio.get_running_loop()))
+            result = await work.run(await _open_notes(work))
         except ImageRouterError as error:
             yield TriggerEvent(error_event(error))  # type: ignore[no-untyped-call]
         else:
             yield TriggerEvent(success_event(result))  # type: ignore[no-untyped-call]
+
+
+async def _open_notes(work: Work) -> Notes:
+    """Return the place for the ledger: files, else an XCom, if this Airflow lets triggers use it."""
+    if notes := await asyncio.to_thread(open_notes, work.identity, work.folder):
+        return notes
+    xcom = XComNotes(work.identity, asyncio.get_running_loop())
+    try:
+        await asyncio.to_thread(xcom.names)
+    except Exception as error:
+        log.debug("No XComs in this trigger: %s", error)
+        return MemoryNotes()
+    return xcom
