@@ -83,6 +83,8 @@ class Engine:
     :param max_cost_usd: USD that all attempts together may spend; the connection's if None
     :param on_orphaned_intent: what to do about a request that an earlier attempt sent without learning its end
     :param log_level: of the lines that tell of each request
+    :param outlives_task: whether this process goes on when the task is stopped, as a triggerer does: then calls in
+        flight are waited for in the background, and their answers noted for the next attempt
     """
 
     def __init__(
@@ -95,6 +97,7 @@ class Engine:
         max_cost_usd: Decimal | None = None,
         on_orphaned_intent: OrphanPolicy = "resubmit",
         log_level: int = logging.INFO,
+        outlives_task: bool = False,
     ) -> None:
         self._hook = hook
         self._ledger = ledger
@@ -102,7 +105,9 @@ class Engine:
         self._max_cost_usd = max_cost_usd
         self._on_orphaned_intent = on_orphaned_intent
         self._log_level = log_level
+        self._outlives_task = outlives_task
         self._slots = asyncio.Semaphore(max_concurrency)
+        self._in_flight: set[asyncio.Task[Answer]] = set()
         self._turns: Counter[str] = Counter()
         self._budget: Budget | None = None
         self._store: PictureStore | None = None
@@ -117,23 +122,33 @@ class Engine:
                 "There is nowhere to keep notes across attempts (no output_path, no [imagerouter] ledger_path, "
                 "no task state store): a retry of this task would pay again"
             )
-        await self._in_thread(self._ledger.open)
         limit = self._settings.max_cost_usd if self._max_cost_usd is None else self._max_cost_usd
         if limit is not None:
             spent = await self._in_thread(lambda: list(self._ledger.costs()))
             self._budget = Budget(limit, await self._hook.list_models(), spent)
+        await self._in_thread(self._ledger.open)
         self._renewing = asyncio.create_task(self._renew())
         return self
 
     async def __aexit__(
         self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End this attempt's lease."""
-        self._renewing.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._renewing
-        with suppress(Exception):  # an owner that is not removed is taken for dead when its lease is over
-            await self._in_thread(self._ledger.close)
+        """End this attempt, or leave that to the calls in flight."""
+        ending = asyncio.create_task(self._end())
+        if self._in_flight:
+            _background.add(ending)
+            ending.add_done_callback(_background.discard)
+        else:
+            await ending
+
+    async def _end(self) -> None:
+        """Wait for calls in flight, and end this attempt's lease."""
+        try:
+            await asyncio.gather(*self._in_flight, return_exceptions=True)
+        finally:
+            self._renewing.cancel()
+            with suppress(Exception):  # an owner that is not removed is taken for dead when its lease is over
+                await self._in_thread(self._ledger.close)
 
     async def run_candidates(self, job: Job, n: int) -> list[Record]:
         """
@@ -208,6 +223,13 @@ class Engine:
         if claimed is None:
             await self._settle(price, Decimal(0))
             return None
+        call = asyncio.create_task(self._call(claimed, request, price))
+        self._in_flight.add(call)
+        call.add_done_callback(self._in_flight.discard)
+        return claimed, request, await (asyncio.shield(call) if self._outlives_task else call)
+
+    async def _call(self, claimed: Entry, request: ImageRequest, price: Decimal | None) -> Answer:
+        """Send a request, and note how it ended."""
         self._say("Asking %s for %s", request.model, _describe(request))
         started = time.monotonic()
         try:
@@ -216,10 +238,10 @@ class Engine:
             await self._note_failure(claimed, error, price)
             raise
         cost = price if answer.cost is None else answer.cost
-        await self._note(claimed, lambda: self._ledger.answered(claimed, answer, cost), answer)
+        await self._note(lambda: self._ledger.answered(claimed, answer, cost), answer)
         await self._settle(price, cost)
         self._say("%s answered in %.1f s: %s", request.model, time.monotonic() - started, _describe_answer(answer))
-        return claimed, request, answer
+        return answer
 
     async def _note_failure(self, claimed: Entry, error: ImageRouterError, price: Decimal | None) -> None:
         cost = price if error.cost is None else error.cost
@@ -245,15 +267,15 @@ class Engine:
             raise ImageRouterStorageError(
                 "ImageRouter sent a picture's bytes instead of a link; they need an output_path to go to"
             )
-        cost = answer.cost
-        await self._note(entry, lambda: self._ledger.stored(entry, records, cost), answer)
+        cost = entry.cost if answer.cost is None else answer.cost
+        await self._note(lambda: self._ledger.stored(entry, records, cost), answer)
         return records
 
-    async def _note(self, entry: Entry, write: Callable[[], None], answer: Answer) -> None:
+    async def _note(self, write: Callable[[], None], answer: Answer) -> None:
         """Write into the ledger what was paid for; if that fails, at least say where the pictures are."""
         try:
             await self._in_thread(write)
-        except ImageRouterStorageError as error:
+        except Exception as error:  # whatever the ledger's place raises
             links = ", ".join(picture.url or "(bytes)" for picture in answer.pictures)
             log.error("%s. A retry may pay again for what is paid already: %s", error, links)  # noqa: TRY400
 
@@ -266,7 +288,7 @@ class Engine:
             await asyncio.sleep(self._ledger.lease_seconds / 3)
             try:
                 await self._in_thread(self._ledger.renew)
-            except ImageRouterStorageError as error:
+            except Exception as error:  # whatever the ledger's place raises
                 log.warning("Could not renew the ledger's lease: %s", error)
 
     def _say(self, message: str, *args: object) -> None:
@@ -274,6 +296,9 @@ class Engine:
 
     async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(_ledger_threads(), function, *args)
+
+
+_background: set[asyncio.Task[None]] = set()
 
 
 @cache

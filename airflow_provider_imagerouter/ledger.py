@@ -53,6 +53,7 @@ class Entry:
     :param generation: how often it was claimed
     :param state: ``free`` (nothing was sent, or it surely did not run), ``in flight`` (another attempt waits for the
         answer), ``orphaned``, ``answered`` or ``stored``
+    :param cost: USD, what it counts for in the budget
     :param answer: the answer, if ``answered``
     :param records: the records, if ``stored``
     """
@@ -60,6 +61,7 @@ class Entry:
     key: str
     generation: int = 0
     state: State = "free"
+    cost: Decimal | None = None
     answer: Answer | None = None
     records: tuple[Record, ...] = ()
 
@@ -127,7 +129,7 @@ class Ledger:
         :param price: USD, what the call may cost at most, if that is known
         :param room: bytes that its answer may need beyond the usual
         """
-        claimed = Entry(entry.key, entry.generation + 1)
+        claimed = Entry(entry.key, entry.generation + 1, "in flight", price)
         note = {"state": "intent", "owner": self._owner, "cost": None if price is None else str(price)}
         created = self._notes.create(_name(claimed), json.dumps(note).ljust(ENTRY_BYTES + room))
         self._known.add(entry.key)
@@ -173,16 +175,17 @@ class Ledger:
         if not text.strip():  # an intent that is being written, or whose writer died before it sent anything
             return Entry(key, generation, "in flight" if self._others_alive() else "free")
         note = json.loads(text)
+        cost = None if note["cost"] is None else Decimal(note["cost"])
         match note["state"]:
             case "stored":
-                return Entry(key, generation, "stored", records=tuple(note["records"]))
+                return Entry(key, generation, "stored", cost, records=tuple(note["records"]))
             case "answered":
-                return Entry(key, generation, "answered", answer=_answer_from_json(note["answer"]))
+                return Entry(key, generation, "answered", cost, answer=_answer_from_json(note["answer"]))
             case "intent":
                 alive = self._is_alive(_OWNER + note["owner"])
-                return Entry(key, generation, "in flight" if alive else "orphaned")
+                return Entry(key, generation, "in flight" if alive else "orphaned", cost)
             case _:
-                return Entry(key, generation)
+                return Entry(key, generation, "free", cost)
 
     def _others_alive(self) -> bool:
         owners = (name for name in self._notes.names() if name.startswith(_OWNER))

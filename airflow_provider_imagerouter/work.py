@@ -48,11 +48,12 @@ class Work(ABC):
         return dict(json.loads(json.dumps(values, default=str)))
 
     @abstractmethod
-    async def run(self, notes: Notes) -> Any:
+    async def run(self, notes: Notes, *, in_trigger: bool = False) -> Any:
         """
         Do the work.
 
         :param notes: where the ledger is kept
+        :param in_trigger: whether this is a triggerer, which goes on when the task is stopped
         :return: what goes into XCom
         :raises ImageRouterError: if it did not succeed
         """
@@ -89,11 +90,11 @@ class ImageWork(Work):
     n: int
     stem: str
 
-    async def run(self, notes: Notes) -> Any:
+    async def run(self, notes: Notes, *, in_trigger: bool = False) -> Any:
         """Return the records of the pictures."""
         from airflow_provider_imagerouter.engine import Job
 
-        async with self._engine(notes) as engine:
+        async with self._engine(notes, outlives_task=in_trigger) as engine:
             return await engine.run_candidates(Job(self.parameters, self.stem), self.n)
 
 
@@ -123,7 +124,7 @@ class BatchWork(Work):
             return {**super().to_json(), "requests": None}
         return super().to_json()
 
-    async def run(self, notes: Notes) -> Any:
+    async def run(self, notes: Notes, *, in_trigger: bool = False) -> Any:
         """Return the manifest of the batch."""
         import asyncio
 
@@ -133,8 +134,11 @@ class BatchWork(Work):
         if requests is None:
             text = await asyncio.to_thread(notes.read, REQUESTS_NOTE)
             requests = json.loads(text or "[]")
+        engine = self._engine(
+            notes, outlives_task=in_trigger, max_concurrency=self.max_concurrency, log_level=logging.DEBUG
+        )
         batch = Batch(
-            self._engine(notes, max_concurrency=self.max_concurrency, log_level=logging.DEBUG),
+            engine,
             requests,
             folder=self.folder,
             name=self.identity.digest,

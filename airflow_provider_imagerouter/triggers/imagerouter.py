@@ -40,7 +40,7 @@ class ImageRouterTrigger(BaseTrigger):
         """Do the work; the one event says how it ended."""
         try:
             work = work_from_json(self.work)
-            result = await work.run(await _open_notes(work))
+            result = await work.run(await _open_notes(work), in_trigger=True)
         except ImageRouterError as error:
             yield TriggerEvent(error_event(error))  # type: ignore[no-untyped-call]
         else:
