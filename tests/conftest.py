@@ -8,6 +8,7 @@ import sys
 import tempfile
 from collections.abc import Callable
 from importlib.metadata import version
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -27,6 +28,7 @@ AIRFLOW_VERSION = Version(version("apache-airflow-core"))
 _home = tempfile.TemporaryDirectory(prefix="airflow-home-")
 for name in [name for name in os.environ if name.startswith("AIRFLOW_")]:
     del os.environ[name]
+(Path(_home.name) / "dags").mkdir()
 os.environ["AIRFLOW_HOME"] = _home.name
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
