@@ -135,7 +135,7 @@ class Engine:
     ) -> None:
         """End this attempt, or leave that to the calls in flight."""
         ending = asyncio.create_task(self._end())
-        if self._in_flight:
+        if self._in_flight and self._outlives_task:
             _background.add(ending)
             ending.add_done_callback(_background.discard)
         else:
