@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+import copy
+import inspect
+import pickle
+import re
+import subprocess
+import sys
+
+import pytest
+from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
+
+from airflow_provider_imagerouter import exceptions
+
+CLASSES = {
+    name: value
+    for name, value in vars(exceptions).items()
+    if inspect.isclass(value) and issubclass(value, exceptions.ImageRouterError)
+}
+DRAWING = dict(re.findall(r"^[ │├└─]*(ImageRouter\w+Error)(.*)$", exceptions.__doc__ or "", re.MULTILINE))
+
+
+def test_the_drawing_shows_every_class() -> None:
+    assert set(DRAWING) == set(CLASSES)
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_the_drawing_is_right(name: str) -> None:
+    error_class = CLASSES[name]
+    assert issubclass(error_class, AirflowException)
+    try_again = DRAWING[name].strip()
+    if try_again.startswith(("yes", "no")):
+        assert try_again.startswith("no") is issubclass(error_class, AirflowFailException)
+
+
+def test_the_drawing_tells_of_every_leaf() -> None:
+    leaves = [name for name, value in CLASSES.items() if not set(value.__subclasses__()) & set(CLASSES.values())]
+    assert len(leaves) > 10
+    assert all(DRAWING[name].strip().startswith(("yes", "no")) for name in leaves)
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+@pytest.mark.parametrize("again", [copy.copy, lambda error: pickle.loads(pickle.dumps(error))], ids=["copy", "pickle"])
+def test_errors_survive_being_passed_on(name: str, again: object) -> None:
+    error = CLASSES[name]("went wrong")
+    error.billed, error.status_code, error.error_type = "unknown", 418, "teapot"
+    found = again(error)
+    assert type(found) is CLASSES[name]
+    assert str(found) == "went wrong"
+    assert (found.billed, found.status_code, found.error_type) == ("unknown", 418, "teapot")
+
+
+@pytest.mark.parametrize("module", ["exceptions", "hooks.imagerouter"])
+def test_any_module_may_be_imported_first(module: str) -> None:
+    """Airflow reads the provider's description while it is itself being imported."""
+    code = f"import airflow_provider_imagerouter.{module}"
+    imported = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert imported.returncode == 0, imported.stderr
