@@ -15,12 +15,13 @@ from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from airflow_provider_imagerouter.api.request import ImageRequest, check_bytes_have_a_place
+from airflow_provider_imagerouter.api.preflight import check_model
+from airflow_provider_imagerouter.api.request import ImageRequest, Request, VideoRequest, check_bytes_have_a_place
 from airflow_provider_imagerouter.budget import Budget
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterBudgetError,
@@ -32,6 +33,7 @@ from airflow_provider_imagerouter.inputs import InputPictures
 from airflow_provider_imagerouter.ledger import fingerprint
 from airflow_provider_imagerouter.pictures import PictureStore
 from airflow_provider_imagerouter.records import Record, describe_stored, records_of
+from airflow_provider_imagerouter.rescue import into_temporary_files
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -62,14 +64,16 @@ class Job:
     :param parameters: the API's parameters; ``image`` and ``mask`` may be anything that
         :func:`~airflow_provider_imagerouter.inputs.records` takes; None is the API's default
     :param stem: name of its pictures, without extension
+    :param output: what it makes: ``image`` or ``video``
     """
 
     parameters: Mapping[str, Any]
     stem: str
+    output: str = "image"
 
     def candidates(self, n: int) -> list[Job]:
         """Return the job as it is to be done `n` times; each has a name of its own."""
-        return [self] if n == 1 else [Job(self.parameters, f"{self.stem}-{number}") for number in range(1, n + 1)]
+        return [self] if n == 1 else [replace(self, stem=f"{self.stem}-{number}") for number in range(1, n + 1)]
 
 
 class Engine:
@@ -85,6 +89,7 @@ class Engine:
     :param log_level: of the lines that tell of each request
     :param outlives_task: whether this process goes on when the task is stopped, as a triggerer does: then calls in
         flight are waited for in the background, and their answers noted for the next attempt
+    :param validate_model: whether each request is checked against the catalogue first
     """
 
     def __init__(
@@ -98,6 +103,7 @@ class Engine:
         on_orphaned_intent: OrphanPolicy = "resubmit",
         log_level: int = logging.INFO,
         outlives_task: bool = False,
+        validate_model: bool = False,
     ) -> None:
         self._hook = hook
         self._ledger = ledger
@@ -106,9 +112,11 @@ class Engine:
         self._on_orphaned_intent = on_orphaned_intent
         self._log_level = log_level
         self._outlives_task = outlives_task
+        self._validate_model = validate_model
         self._slots = asyncio.Semaphore(max_concurrency)
-        self._in_flight: set[asyncio.Task[Answer]] = set()
+        self._in_flight: set[asyncio.Task[tuple[Entry, Answer]]] = set()
         self._turns: Counter[str] = Counter()
+        self._taking_turns = asyncio.Lock()
         self._budget: Budget | None = None
         self._store: PictureStore | None = None
 
@@ -124,8 +132,8 @@ class Engine:
             )
         limit = self._settings.max_cost_usd if self._max_cost_usd is None else self._max_cost_usd
         if limit is not None:
-            spent = await self._in_thread(lambda: list(self._ledger.costs()))
-            self._budget = Budget(limit, await self._hook.list_models(), spent)
+            spent = await self._in_thread(self._ledger.costs)
+            self._budget = Budget(limit, await self._hook.get_catalogue(), spent)
         await self._in_thread(self._ledger.open)
         self._renewing = asyncio.create_task(self._renew())
         return self
@@ -158,19 +166,36 @@ class Engine:
         :param n: how many candidates
         :raises ImageRouterError: if one of them failed; after all the others have finished
         """
+        records, errors = await self.try_candidates(job, n)
+        for error in errors:
+            if isinstance(error, ImageRouterBudgetError) and records:
+                raise ImageRouterBudgetError(f"{error}. {len(records)} picture(s) are there already, and kept")
+            raise error
+        return records
+
+    async def try_candidates(self, job: Job, n: int) -> tuple[list[Record], list[ImageRouterError]]:
+        """
+        Carry out one request `n` times, and return all that came of it: records and errors.
+
+        :param job: the request
+        :param n: how many candidates
+        """
         tasks = [asyncio.create_task(self.run(candidate)) for candidate in job.candidates(n)]
         try:
             results = await asyncio.gather(*tasks, return_exceptions=True)
         finally:
             for task in tasks:
                 task.cancel()
-        errors = [result for result in results if isinstance(result, BaseException)]
-        records = [record for result in results if not isinstance(result, BaseException) for record in result]
-        for error in errors:
-            if isinstance(error, ImageRouterBudgetError) and records:
-                raise ImageRouterBudgetError(f"{error}. {len(records)} picture(s) are there already, and kept")
-            raise error
-        return records
+        records: list[Record] = []
+        errors: list[ImageRouterError] = []
+        for result in results:
+            if isinstance(result, ImageRouterError):
+                errors.append(result)
+            elif isinstance(result, BaseException):
+                raise result
+            else:
+                records += result
+        return records, errors
 
     async def run(self, job: Job) -> list[Record]:
         """
@@ -180,8 +205,10 @@ class Engine:
         :raises ImageRouterError: if it did not end in pictures
         """
         async with self._slots:
-            request, inputs = _checked(job.parameters, self._settings)
+            request, inputs = _checked(job, self._settings)
             check_bytes_have_a_place(request.response_format, self._store)
+            if self._validate_model:
+                check_model(await self._hook.get_catalogue(), request, has_images=bool(inputs), has_mask=_has_mask(job))
             key = await self._key(request, inputs)
             while True:
                 entry = await self._in_thread(self._ledger.look, key)
@@ -201,14 +228,19 @@ class Engine:
                 if sent := await self._send(entry, sending):
                     return await self._finish(*sent, job.stem)
 
-    async def _key(self, request: ImageRequest, inputs: InputPictures | None) -> str:
-        """Return the key of a request's entry: its fingerprint and, where the same stands again, its turn."""
-        images, mask = await inputs.digests() if inputs else ([], None)
-        shape = fingerprint(request.parameters, images, mask)
-        self._turns[shape] += 1
-        return f"{shape}-{self._turns[shape]}"
+    async def _key(self, request: Request, inputs: InputPictures | None) -> str:
+        """
+        Return the key of a request's entry: its fingerprint and, where the same stands again, its turn.
 
-    def _heed_orphan(self, request: ImageRequest) -> None:
+        One request after the other, in the order they came, so that each has the same turn in every attempt.
+        """
+        async with self._taking_turns:
+            images, mask = await inputs.digests() if inputs else ([], None)
+            shape = fingerprint(request.parameters, images, mask)
+            self._turns[shape] += 1
+            return f"{shape}-{self._turns[shape]}"
+
+    def _heed_orphan(self, request: Request) -> None:
         what = (
             f"An earlier attempt sent {_describe(request)} and never learnt its end; it may have been made and billed"
         )
@@ -216,19 +248,24 @@ class Engine:
             raise ImageRouterOrphanedIntentError(f"{what}. on_orphaned_intent is 'fail': it is not sent again")
         log.warning("%s. It is sent again, and may be paid twice", what)
 
-    async def _send(self, entry: Entry, request: ImageRequest) -> tuple[Entry, ImageRequest, Answer] | None:
+    async def _send(self, entry: Entry, request: Request) -> tuple[Entry, Request, Answer] | None:
         """Claim and send a request; None if another attempt claimed it first."""
         price = await self._budget.reserve(request.model) if self._budget else None
-        claimed = await self._in_thread(self._ledger.claim, entry, price, 4 * len(request.prompt or ""))
+        claimed = None
+        try:
+            claimed = await self._in_thread(self._ledger.claim, entry, price, 4 * len(request.prompt or ""))
+        finally:
+            if claimed is None:
+                await self._settle(price, Decimal(0))
         if claimed is None:
-            await self._settle(price, Decimal(0))
             return None
         call = asyncio.create_task(self._call(claimed, request, price))
         self._in_flight.add(call)
         call.add_done_callback(self._in_flight.discard)
-        return claimed, request, await (asyncio.shield(call) if self._outlives_task else call)
+        answered, answer = await (asyncio.shield(call) if self._outlives_task else call)
+        return answered, request, answer
 
-    async def _call(self, claimed: Entry, request: ImageRequest, price: Decimal | None) -> Answer:
+    async def _call(self, claimed: Entry, request: Request, price: Decimal | None) -> tuple[Entry, Answer]:
         """Send a request, and note how it ended."""
         self._say("Asking %s for %s", request.model, _describe(request))
         started = time.monotonic()
@@ -237,47 +274,67 @@ class Engine:
         except ImageRouterError as error:
             await self._note_failure(claimed, error, price)
             raise
-        cost = price if answer.cost is None else answer.cost
-        await self._note(lambda: self._ledger.answered(claimed, answer, cost), answer)
-        await self._settle(price, cost)
+        entry = replace(claimed, cost=price if answer.cost is None else answer.cost)
+        try:
+            await self._in_thread(self._ledger.answered, entry, answer)
+            entry = replace(entry, state="answered")
+        except ImageRouterStorageError as error:
+            log.warning("%s. Until its pictures are stored, this attempt alone knows of the answer", error)
+        await self._settle(price, entry.cost)
         self._say("%s answered in %.1f s: %s", request.model, time.monotonic() - started, _describe_answer(answer))
-        return answer
+        return entry, answer
 
     async def _note_failure(self, claimed: Entry, error: ImageRouterError, price: Decimal | None) -> None:
         cost = price if error.cost is None else error.cost
         if error.billed == "no":
             cost = Decimal(0)
-            await self._in_thread(self._ledger.did_not_run, claimed)
-        elif error.billed == "yes":
-            await self._in_thread(self._ledger.billed, claimed, cost)
         await self._settle(price, cost)
+        if error.billed == "unknown":
+            return
+        try:
+            await self._in_thread(self._ledger.ended, replace(claimed, cost=cost))
+        except ImageRouterStorageError as storage_error:
+            log.warning("%s. A retry will take the call for one whose end is unknown", storage_error)
 
-    async def _finish(self, entry: Entry, request: ImageRequest, answer: Answer, stem: str) -> list[Record]:
+    async def _finish(self, entry: Entry, request: Request, answer: Answer, stem: str) -> list[Record]:
         """Store an answer's pictures, and note that they are."""
-        records = records_of(request, answer)
-        if self._store:
-            store = self._store
-            records = [
-                await store.add(record, picture.content, stem, number)
-                for number, (record, picture) in enumerate(zip(records, answer.pictures, strict=True), start=1)
-            ]
-            for record in records:
-                self._say("Stored %s", describe_stored(record))
-        elif any(picture.content for picture in answer.pictures):
+        try:
+            records = await self._store_pictures(records_of(request, answer), answer, stem)
+        except ImageRouterStorageError as error:
+            if entry.state == "answered":
+                raise
+            raise await self._rescue(entry, answer, error) from error
+        try:
+            await self._in_thread(self._ledger.stored, entry, records)
+        except ImageRouterStorageError as error:
+            again = "store its pictures" if entry.state == "answered" else "pay for it"
+            log.warning("%s. A retry will %s again", error, again)
+        return records
+
+    async def _store_pictures(self, records: list[Record], answer: Answer, stem: str) -> list[Record]:
+        if self._store is None:
+            if all(picture.url for picture in answer.pictures):
+                return records
             raise ImageRouterStorageError(
                 "ImageRouter sent a picture's bytes instead of a link; they need an output_path to go to"
             )
-        cost = entry.cost if answer.cost is None else answer.cost
-        await self._note(lambda: self._ledger.stored(entry, records, cost), answer)
-        return records
+        stored = []
+        for number, (record, picture) in enumerate(zip(records, answer.pictures, strict=True), start=1):
+            stored.append(await self._store.add(record, picture.content, stem, number))
+            self._say("Stored %s", describe_stored(stored[-1]))
+        return stored
 
-    async def _note(self, write: Callable[[], None], answer: Answer) -> None:
-        """Write into the ledger what was paid for; if that fails, at least say where the pictures are."""
+    async def _rescue(self, entry: Entry, answer: Answer, error: ImageRouterError) -> ImageRouterStorageError:
+        """Keep what is paid for and could neither be noted nor stored: in temporary files, which may be noted."""
         try:
-            await self._in_thread(write)
-        except Exception as error:  # whatever the ledger's place raises
-            links = ", ".join(picture.url or "(bytes)" for picture in answer.pictures)
-            log.error("%s. A retry may pay again for what is paid already: %s", error, links)  # noqa: TRY400
+            answer = await asyncio.to_thread(into_temporary_files, answer)
+            places = ", ".join(str(picture.url) for picture in answer.pictures)
+            await self._in_thread(self._ledger.answered, entry, answer)
+        except OSError as full:
+            return ImageRouterStorageError(f"{error}. What was paid for is lost: {full}")
+        except ImageRouterStorageError:
+            places += ". The ledger cannot be written, so a retry would pay for it again"
+        return ImageRouterStorageError(f"{error}. What is paid for is here: {places}")
 
     async def _settle(self, price: Decimal | None, cost: Decimal | None) -> None:
         if self._budget and price is not None:
@@ -288,14 +345,21 @@ class Engine:
             await asyncio.sleep(self._ledger.lease_seconds / 3)
             try:
                 await self._in_thread(self._ledger.renew)
-            except Exception as error:  # whatever the ledger's place raises
+            except ImageRouterStorageError as error:
                 log.warning("Could not renew the ledger's lease: %s", error)
 
     def _say(self, message: str, *args: object) -> None:
         log.log(self._log_level, message, *args)
 
     async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
-        return await asyncio.get_running_loop().run_in_executor(_ledger_threads(), function, *args)
+        """Use the ledger; what its place raises, is as many as there are libraries."""
+        try:
+            return await asyncio.get_running_loop().run_in_executor(_ledger_threads(), function, *args)
+        except ImageRouterError:
+            raise
+        except Exception as error:
+            message = f"The ledger could not be used: {type(error).__name__}: {error}"
+            raise ImageRouterStorageError(message, billed="no") from error
 
 
 _background: set[asyncio.Task[None]] = set()
@@ -307,18 +371,23 @@ def _ledger_threads() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(8, thread_name_prefix="imagerouter-ledger")
 
 
-def _checked(parameters: Mapping[str, Any], settings: ConnectionSettings) -> tuple[ImageRequest, InputPictures | None]:
+def _checked(job: Job, settings: ConnectionSettings) -> tuple[Request, InputPictures | None]:
     """Check all of a request but its pictures' bytes."""
-    given = {name: value for name, value in parameters.items() if value is not None}
+    given = {name: value for name, value in job.parameters.items() if value is not None}
     image, mask = given.pop("image", None), given.pop("mask", None)
-    request = ImageRequest(**{**given, "model": settings.model(given.get("model"))})
-    return request, None if image is None else InputPictures(image, mask, settings)
+    kind: type[Request] = VideoRequest if job.output == "video" else ImageRequest
+    request = kind(**{**given, "model": settings.model(given.get("model"))})
+    return request, None if image is None else InputPictures(image, mask, settings, request.max_images)
 
 
-def _describe(request: ImageRequest) -> str:
+def _has_mask(job: Job) -> bool:
+    return job.parameters.get("mask") is not None
+
+
+def _describe(request: Request) -> str:
     """Say in a few words what is asked for."""
     prompt = repr(textwrap.shorten(request.prompt, 80, placeholder="…")) if request.prompt else "a picture"
-    details = [value for value in (request.size, request.quality, request.output_format) if value]
+    details = [str(value) for name, value in request.parameters.items() if name not in ("model", "prompt")]
     if request.images:
         details.append(f"{len(request.images)} input picture(s)")
     return prompt + (f" ({', '.join(details)})" if details else "")

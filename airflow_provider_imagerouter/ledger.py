@@ -4,8 +4,8 @@ The ledger: what a task instance sent, paid and stored, across its attempts.
 Every request has an entry, a note whose text changes as the request goes on::
 
     (none) ──claim──> intent ──answer──> answered ──store──> stored
-      ^                 │ │
-      └──did not run────┘ └──ran, but no picture──> billed      (the next claim makes a new entry, of generation + 1)
+                        │
+                        └──no picture──> ended      (the next claim makes a new entry, of generation + 1)
 
 An intent belongs to an attempt, its owner, for as long as that attempt renews its lease. When the lease is over and
 the intent is still one, it is *orphaned*: the picture may have been made and billed.
@@ -15,9 +15,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import threading
 import time
 from base64 import b64decode, b64encode
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -42,6 +43,7 @@ ENTRY_BYTES = 4096
 """Space an entry takes at least, so that a paid answer fits where its intent was written."""
 
 _OWNER = "owner-"
+_FINISHED = "finished"
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ class Entry:
 
     :param key: fingerprint and turn
     :param generation: how often it was claimed
-    :param state: ``free`` (nothing was sent, or it surely did not run), ``in flight`` (another attempt waits for the
-        answer), ``orphaned``, ``answered`` or ``stored``
+    :param state: ``free`` (nothing was sent, or it ended without a picture), ``in flight`` (another attempt waits for
+        the answer), ``orphaned``, ``answered`` or ``stored``
     :param cost: USD, what it counts for in the budget
     :param answer: the answer, if ``answered``
     :param records: the records, if ``stored``
@@ -79,6 +81,8 @@ class Ledger:
         self.lease_seconds = lease_seconds
         self._owner = uuid4().hex
         self._known: set[str] = set()
+        self._closed = False
+        self._renewing = threading.Lock()
 
     @property
     def lasting(self) -> bool:
@@ -91,20 +95,39 @@ class Ledger:
 
         :raises ImageRouterStorageError: if the ledger cannot be written
         """
+        names = self._notes.names()
+        if _FINISHED in names:
+            for name in names:
+                self._notes.remove(name)
+            names = []
         self.renew()
-        self._known = {name.rpartition(".")[0] for name in self._notes.names()}
+        self._known = {name.rpartition(".")[0] for name in names}
 
     def renew(self) -> None:
         """Say that this attempt is alive."""
-        self._notes.write(_OWNER + self._owner, json.dumps({"until": time.time() + self.lease_seconds}).ljust(80))
+        with self._renewing:
+            if not self._closed:
+                # Of a fixed length, so that who reads while it is written reads a number, too.
+                self._notes.write(_OWNER + self._owner, f"{time.time() + self.lease_seconds:.3f}")
 
     def close(self) -> None:
         """End the attempt: what it has in flight is orphaned from now on."""
-        self._notes.remove(_OWNER + self._owner)
+        with self._renewing:
+            self._closed = True
+            self._notes.remove(_OWNER + self._owner)
 
     def forget(self) -> None:
-        """Remove all entries, since the task succeeded; unless another attempt is at work on them."""
-        if self._notes.names() and not self._others_alive():
+        """
+        Remove all entries, since the task succeeded.
+
+        While another attempt's lease runs they only get a mark, and the next attempt removes them: the other may still
+        be at work on them, or was killed a moment ago.
+        """
+        if not self._notes.names():
+            return
+        if self._others_alive():
+            self._notes.write(_FINISHED, "{}")
+        else:
             self._notes.clear()
 
     def look(self, key: str) -> Entry:
@@ -135,46 +158,42 @@ class Ledger:
         self._known.add(entry.key)
         return claimed if created else None
 
-    def did_not_run(self, entry: Entry) -> None:
-        """Note that a claimed request surely did not run."""
-        self._notes.remove(_name(entry))
-
-    def billed(self, entry: Entry, cost: Decimal | None) -> None:
+    def ended(self, entry: Entry) -> None:
         """
-        Note that a claimed request ran and was billed, but brought no picture.
+        Note that a claimed request ended without a picture: it did not run, or was billed all the same.
 
-        :param cost: USD, what it counts for in the budget
+        :param entry: with what it cost
         """
-        self._write(entry, {"state": "billed", "cost": _text(cost)})
+        self._write(entry, {"state": "ended"})
 
-    def answered(self, entry: Entry, answer: Answer, cost: Decimal | None) -> None:
+    def answered(self, entry: Entry, answer: Answer) -> None:
         """
         Note the answer to a claimed request.
 
-        :param cost: USD, what it counts for in the budget
+        :param entry: with what it cost
         """
-        self._write(entry, {"state": "answered", "cost": _text(cost), "answer": _answer_to_json(answer)})
+        self._write(entry, {"state": "answered", "answer": _answer_to_json(answer, self._notes.takes_bytes)})
 
-    def stored(self, entry: Entry, records: Sequence[Record], cost: Decimal | None) -> None:
+    def stored(self, entry: Entry, records: Sequence[Record]) -> None:
         """
         Note the records of a finished request.
 
-        :param cost: USD, what it counts for in the budget
+        :param entry: with what it cost
         """
-        self._write(entry, {"state": "stored", "cost": _text(cost), "records": list(records)})
+        self._write(entry, {"state": "stored", "records": list(records)})
 
-    def costs(self) -> Iterator[Decimal]:
-        """Yield what each call of all attempts cost, or may have cost, USD."""
-        for name in self._notes.names():
-            text = None if name.startswith(_OWNER) else self._notes.read(name)
-            cost = json.loads(text)["cost"] if text and text.strip() else None
-            if cost is not None:
-                yield Decimal(cost)
+    def costs(self) -> list[Decimal]:
+        """Return what each call of all attempts cost, or may have cost, USD, where that is known."""
+        notes = (_read_note(text) for name, text in self._notes.read_all().items() if not name.startswith(_OWNER))
+        return [Decimal(note["cost"]) for note in notes if note and note.get("cost") is not None]
 
     def _entry(self, key: str, generation: int, text: str) -> Entry:
-        if not text.strip():  # an intent that is being written, or whose writer died before it sent anything
-            return Entry(key, generation, "in flight" if self._others_alive() else "free")
-        note = json.loads(text)
+        note = _read_note(text)
+        if (
+            note is None
+        ):  # it is being written just now, or its writer died then: before it sent anything, if it is empty
+            torn: State = "orphaned" if text.strip() else "free"
+            return Entry(key, generation, "in flight" if self._others_alive() else torn)
         cost = None if note["cost"] is None else Decimal(note["cost"])
         match note["state"]:
             case "stored":
@@ -193,10 +212,11 @@ class Ledger:
 
     def _is_alive(self, owner: str) -> bool:
         text = self._notes.read(owner)
-        return text is not None and float(json.loads(text)["until"]) > time.time()
+        return bool(text and text.strip()) and float(str(text)) > time.time()
 
     def _write(self, entry: Entry, note: Mapping[str, Any]) -> None:
-        self._notes.write(_name(entry), json.dumps(note))
+        cost = None if entry.cost is None else str(entry.cost)
+        self._notes.write(_name(entry), json.dumps({**note, "cost": cost}))
 
 
 def open_notes(identity: Identity, folder: str | None) -> Notes | None:
@@ -238,21 +258,25 @@ def _name(entry: Entry) -> str:
     return f"{entry.key}.{entry.generation}"
 
 
-def _text(cost: Decimal | None) -> str | None:
-    return None if cost is None else str(cost)
+def _read_note(text: str) -> dict[str, Any] | None:
+    """Return a note's values; None if it is not whole."""
+    try:
+        return dict(json.loads(text))
+    except ValueError:
+        return None
 
 
-def _answer_to_json(answer: Answer) -> dict[str, Any]:
+def _answer_to_json(answer: Answer, with_bytes: bool) -> dict[str, Any]:
     return {
         "pictures": [
             {
                 "url": picture.url,
-                "content": None if picture.content is None else b64encode(picture.content).decode(),
+                "content": b64encode(picture.content).decode() if picture.content and with_bytes else None,
                 "revised_prompt": picture.revised_prompt,
             }
             for picture in answer.pictures
         ],
-        "cost": _text(answer.cost),
+        "cost": None if answer.cost is None else str(answer.cost),
         "latency_ms": answer.latency_ms,
         "created_at": answer.created_at.isoformat() if answer.created_at else None,
     }

@@ -7,6 +7,7 @@ All methods block; the ledger is what calls them.
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Coroutine
@@ -31,7 +32,13 @@ HIDDEN_FOLDER = ".imagerouter"
 
 
 class Notes(ABC):
-    """Named texts that survive the attempt that wrote them."""
+    """
+    Named texts that survive the attempt that wrote them.
+
+    :cvar takes_bytes: whether a picture's bytes may go into a note
+    """
+
+    takes_bytes = False
 
     @abstractmethod
     def create(self, name: str, text: str) -> bool:
@@ -44,6 +51,10 @@ class Notes(ABC):
     @abstractmethod
     def read(self, name: str) -> str | None:
         """Return a note, or None."""
+
+    @abstractmethod
+    def read_all(self) -> dict[str, str]:
+        """Return all notes by name."""
 
     @abstractmethod
     def remove(self, name: str) -> None:
@@ -70,8 +81,11 @@ class FileNotes(Notes):
     :raises ImageRouterError: if it cannot be used
     """
 
+    takes_bytes = True
+
     def __init__(self, folder: str) -> None:
         self._folder = prepare_folder(folder)
+        self._is_local = self._folder.protocol in ("file", "local", "")
 
     def create(self, name: str, text: str) -> bool:
         """Write a new note; return False, and change nothing, if there is one of this name."""
@@ -79,15 +93,18 @@ class FileNotes(Notes):
         try:
             with path.fs.open(path.path, "xb") as file:
                 file.write(text.encode())
+                self._sync(file)
         except FileExistsError:
             return False
         except Exception as error:  # whatever the file system's own library raises
+            with suppress(Exception):
+                self.remove(name)
             raise ImageRouterStorageError(f"Could not write {path}: {error}", billed="no") from error
         return True
 
     def write(self, name: str, text: str) -> None:
         """Write a note, in place of one of the same name."""
-        if not self._write_in_place(self._folder / name, text.encode()):
+        if not (self._is_local and self._write_in_place(self._folder / name, text.encode())):
             store(text.encode(), self._folder, name)
 
     def read(self, name: str) -> str | None:
@@ -98,6 +115,12 @@ class FileNotes(Notes):
             return str(path.fs.cat_file(path.path).decode())
         except FileNotFoundError:
             return None
+
+    def read_all(self) -> dict[str, str]:
+        """Return all notes by name; at once, where the file system can do that."""
+        paths = [(self._folder / name).path for name in self.names()]
+        contents = self._folder.fs.cat(paths, on_error="omit") if paths else {}
+        return {path.rpartition("/")[2]: content.decode() for path, content in contents.items()}
 
     def remove(self, name: str) -> None:
         """Remove a note, if it is there."""
@@ -121,8 +144,6 @@ class FileNotes(Notes):
             self._folder.fs.rm(self._folder.path, recursive=True)
 
     def _write_in_place(self, path: ObjectStoragePath, content: bytes) -> bool:
-        if path.protocol not in ("file", "local", ""):
-            return False
         try:
             with path.fs.open(path.path, "r+b") as file:
                 size = file.seek(0, 2)
@@ -130,9 +151,16 @@ class FileNotes(Notes):
                     return False
                 file.seek(0)
                 file.write(content.ljust(size))
+                self._sync(file)
         except FileNotFoundError:
             return False
         return True
+
+    def _sync(self, file: Any) -> None:
+        """Put a local file on its disk, so that a note outlives a power cut."""
+        if self._is_local:
+            file.flush()
+            os.fsync(file.fileno())
 
 
 class DocumentNotes(Notes):
@@ -171,6 +199,11 @@ class DocumentNotes(Notes):
         """Return a note, or None."""
         with self._lock:
             return self._load().get(name)
+
+    def read_all(self) -> dict[str, str]:
+        """Return all notes by name."""
+        with self._lock:
+            return self._load()
 
     def remove(self, name: str) -> None:
         """Remove a note, if it is there."""

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
-    from airflow_provider_imagerouter.api.request import ImageRequest
+    from airflow_provider_imagerouter.api.request import Request
 
 
 class Record(TypedDict):
     """
-    One picture. JSON types only; every key is always there.
+    One picture or video. JSON types only; every key is always there.
 
     :param uri: where to get it: ``path`` if stored, else ``url``
     :param url: the API's link; None for an answer in base64
@@ -20,6 +20,7 @@ class Record(TypedDict):
     :param content_type: media type, found from the bytes; None while not fetched
     :param width: pixels
     :param height: pixels
+    :param duration_seconds: length of a video, where known; None for a picture
     :param size_bytes: bytes
     :param sha256: of the bytes, hexadecimal
     :param model: as asked; None if only a link is known
@@ -36,6 +37,7 @@ class Record(TypedDict):
     content_type: str | None
     width: int | None
     height: int | None
+    duration_seconds: float | None
     size_bytes: int | None
     sha256: str | None
     model: str | None
@@ -46,7 +48,7 @@ class Record(TypedDict):
     created_at: str
 
 
-def records_of(request: ImageRequest, answer: Answer) -> list[Record]:
+def records_of(request: Request, answer: Answer) -> list[Record]:
     """
     Return the records of an answer, its pictures not fetched yet.
 
@@ -60,7 +62,6 @@ def records_of(request: ImageRequest, answer: Answer) -> list[Record]:
     return [
         {
             **record_of_location(picture.url or ""),
-            "url": picture.url,
             "model": request.model,
             "prompt": request.prompt,
             "revised_prompt": picture.revised_prompt,
@@ -88,6 +89,7 @@ def record_of_location(location: str) -> Record:
         content_type=None,
         width=None,
         height=None,
+        duration_seconds=None,
         size_bytes=None,
         sha256=None,
         model=None,
