@@ -31,8 +31,11 @@ EXTENSIONS = {
     "image/svg+xml": "svg",
     "image/tiff": "tiff",
     "image/webp": "webp",
+    "video/mp4": "mp4",
+    "video/quicktime": "mov",
+    "video/webm": "webm",
 }
-"""The picture types that are read and stored, and the extension each is stored with."""
+"""The types that are read and stored, and the extension each is stored with."""
 
 
 class UnreadablePictureError(ValueError):
@@ -42,16 +45,18 @@ class UnreadablePictureError(ValueError):
 @dataclass(frozen=True)
 class PictureInfo:
     """
-    What a picture's bytes say.
+    What a picture's or video's bytes say.
 
     :param content_type: media type, e.g. ``image/webp``
     :param width: pixels; None for a vector picture
     :param height: pixels; None for a vector picture
+    :param duration_seconds: length of a video, where known
     """
 
     content_type: str
-    width: int | None
-    height: int | None
+    width: int | None = None
+    height: int | None = None
+    duration_seconds: float | None = None
 
     @property
     def extension(self) -> str:
@@ -135,4 +140,4 @@ def _inspect_vector(content: bytes) -> PictureInfo:
         raise UnreadablePictureError(f"{error}, {len(content)} bytes") from None
     if root.tag.rpartition("}")[2] != "svg":
         raise UnreadablePictureError(f"a <{root.tag}> document, {len(content)} bytes")
-    return PictureInfo("image/svg+xml", None, None)
+    return PictureInfo("image/svg+xml")

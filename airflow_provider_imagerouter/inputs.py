@@ -10,7 +10,7 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_imagerouter.api.request import MAX_FILE_BYTES, InputPicture, check_number_of_images
+from airflow_provider_imagerouter.api.request import MAX_FILE_BYTES, MAX_IMAGES, InputPicture, check_number_of_images
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
 from airflow_provider_imagerouter.records import Record, record_of_location
 
@@ -49,12 +49,13 @@ class InputPictures:
     :param image: 1 to 16 pictures, as for :func:`records`
     :param mask: one picture, or None
     :param settings: the connection, for its timeouts
+    :param max_images: how many images there may be
     :raises ImageRouterInputError: if these are no pictures, or too many
     """
 
-    def __init__(self, image: Any, mask: Any, settings: ConnectionSettings) -> None:
+    def __init__(self, image: Any, mask: Any, settings: ConnectionSettings, max_images: int = MAX_IMAGES) -> None:
         self._images = [_Source(record, "image", settings) for record in records(image, "image")]
-        check_number_of_images(len(self._images))
+        check_number_of_images(len(self._images), max_images)
         masks = [] if mask is None else [_Source(record, "mask", settings) for record in records(mask, "mask")]
         if len(masks) > 1:
             raise ImageRouterInputError(f"mask takes one picture, not {len(masks)}")

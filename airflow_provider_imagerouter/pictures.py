@@ -11,6 +11,7 @@ from airflow_provider_imagerouter.exceptions import ImageRouterInputError, Image
 from airflow_provider_imagerouter.images import UnreadablePictureError, inspect
 from airflow_provider_imagerouter.inputs import read
 from airflow_provider_imagerouter.storage import prepare_folder, store
+from airflow_provider_imagerouter.videos import inspect_video, is_video
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -70,7 +71,7 @@ class PictureStore:
 
     def _store(self, record: Record, content: bytes, stem: str) -> Record:
         try:
-            info = inspect(content)
+            info = inspect_video(content) if is_video(content) else inspect(content)
         except UnreadablePictureError as error:
             raise ImageRouterStorageError(f"{record['uri'] or stem} is not a readable picture: {error}") from None
         path = store(content, self._folder, f"{stem}.{info.extension}")
@@ -81,6 +82,7 @@ class PictureStore:
             "content_type": info.content_type,
             "width": info.width,
             "height": info.height,
+            "duration_seconds": info.duration_seconds,
             "size_bytes": len(content),
             "sha256": hashlib.sha256(content).hexdigest(),
         }

@@ -36,10 +36,14 @@ def get_provider_info() -> dict[str, Any]:
                     f"{package}.operators.edit",
                     f"{package}.operators.batch",
                     f"{package}.operators.download",
+                    f"{package}.operators.video",
                 ],
             }
         ],
         "triggers": [{"integration-name": INTEGRATION, "python-modules": [f"{package}.triggers.imagerouter"]}],
+        "task-decorators": [
+            {"name": "imagerouter", "class-name": f"{package}.decorators.imagerouter.imagerouter_task"}
+        ],
         "config": {
             "imagerouter": {
                 "description": "ImageRouter provider.",

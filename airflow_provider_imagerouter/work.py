@@ -32,6 +32,7 @@ class Work(ABC):
     :param folder: where pictures are stored, if anywhere
     :param max_cost_usd: USD that all attempts together may spend
     :param on_orphaned_intent: ``resubmit`` or ``fail``
+    :param validate_model: whether requests are checked against the catalogue first
     """
 
     kind: ClassVar[str]
@@ -41,6 +42,7 @@ class Work(ABC):
     folder: str | None
     max_cost_usd: str | None
     on_orphaned_intent: OrphanPolicy
+    validate_model: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the work as JSON values, for :func:`work_from_json`."""
@@ -70,32 +72,35 @@ class Work(ABC):
             folder=self.folder,
             max_cost_usd=to_usd(self.max_cost_usd, "max_cost_usd"),
             on_orphaned_intent=self.on_orphaned_intent,
+            validate_model=self.validate_model,
             **options,
         )
 
 
 @dataclass(kw_only=True)
-class ImageWork(Work):
+class SingleWork(Work):
     """
     One request, so many times.
 
     :param parameters: the API's parameters, ``image`` and ``mask`` among them
     :param n: how many candidates
     :param stem: name of the pictures, without extension
+    :param output: what it makes: ``image`` or ``video``
     """
 
-    kind = "image"
+    kind = "single"
 
     parameters: dict[str, Any]
     n: int
     stem: str
+    output: str
 
     async def run(self, notes: Notes, *, in_trigger: bool = False) -> Any:
         """Return the records of the pictures."""
         from airflow_provider_imagerouter.engine import Job
 
         async with self._engine(notes, outlives_task=in_trigger) as engine:
-            return await engine.run_candidates(Job(self.parameters, self.stem), self.n)
+            return await engine.run_candidates(Job(self.parameters, self.stem, self.output), self.n)
 
 
 @dataclass(kw_only=True)
@@ -153,6 +158,6 @@ def work_from_json(values: Mapping[str, Any]) -> Work:
 
     :param values: JSON values
     """
-    kinds: dict[str, type[Work]] = {kind.kind: kind for kind in (ImageWork, BatchWork)}
+    kinds: dict[str, type[Work]] = {kind.kind: kind for kind in (SingleWork, BatchWork)}
     given = dict(values)
     return kinds[given.pop("kind")](**{**given, "identity": Identity(*given["identity"])})

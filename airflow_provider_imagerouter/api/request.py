@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, TypedDict
+from typing import Any, ClassVar, Self, TypedDict
 
 from airflow_provider_imagerouter.api.answer import Answer, read_answer
 from airflow_provider_imagerouter.api.call import Call, UploadedFile
@@ -16,6 +16,9 @@ MAX_PROMPT_LENGTH = 10_000
 
 MAX_IMAGES = 16
 """Input pictures a call takes at most (ImageRouter's server source)."""
+
+MAX_SECONDS = 60
+"""Seconds a video lasts at most (ImageRouter's server source)."""
 
 MAX_FILE_BYTES = 25 * 1024 * 1024
 """An uploaded file must be smaller than this (measured: exactly this many bytes are refused)."""
@@ -66,62 +69,100 @@ class Options(TypedDict, total=False):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ImageRequest:
+class Request:
     """
-    A checked request for one call: text to image, or image to image where there are input pictures.
-
-    Parameters that are None are left to the API's defaults.
+    A checked request for one call. Parameters that are None are left to the API's defaults.
 
     :param model: model id
-    :param prompt: what to draw; some models need none
+    :param prompt: what to make; some models need none
     :param quality: ``auto``, ``low``, ``medium`` or ``high``
     :param size: ``auto`` or ``WIDTHxHEIGHT`` in pixels
     :param response_format: ``url``, ``b64_json`` or ``b64_ephemeral``
-    :param output_format: ``webp``, ``jpeg``, ``jpg`` or ``png``
-    :param images: input pictures, 16 at most
-    :param mask: where to edit; few models take one
+    :param images: input pictures
+    :param mask: where to edit
     :raises ImageRouterInputError: if a value is not allowed
     """
+
+    output: ClassVar[str]
+    names: ClassVar[tuple[str, ...]]
+    max_images: ClassVar[int]
 
     model: str
     prompt: str | None = None
     quality: str | None = None
     size: str | None = None
     response_format: str | None = None
-    output_format: str | None = None
     images: tuple[InputPicture, ...] = ()
     mask: InputPicture | None = None
 
     def __post_init__(self) -> None:
         """Check every value."""
-        _check_text("model", self.model)
         for name, value in self.parameters.items():
             check_parameter(name, value)
 
-    def with_images(self, images: tuple[InputPicture, ...], mask: InputPicture | None) -> ImageRequest:
+    def with_images(self, images: tuple[InputPicture, ...], mask: InputPicture | None) -> Self:
         """
-        Return this request as an edit.
+        Return this request with input pictures.
 
-        :param images: 1 to 16 input pictures
+        :param images: at least one
         :param mask: where to edit
         """
-        check_number_of_images(len(images))
+        check_number_of_images(len(images), self.max_images)
         return replace(self, images=images, mask=mask)
 
     @property
     def parameters(self) -> dict[str, Any]:
         """The parameters that are set, by the API's names, without the pictures."""
-        names = ("prompt", "model", "quality", "size", "response_format", "output_format")
-        return {name: getattr(self, name) for name in names if getattr(self, name) is not None}
+        return {name: getattr(self, name) for name in self.names if getattr(self, name) is not None}
 
     def call(self) -> Call[Answer]:
         """Return the HTTP call for this request."""
         if not self.images:
-            return Call("POST", "/v1/openai/images/generations", read_answer, json=self.parameters)
+            return Call("POST", self._path(), read_answer, json=self.parameters)
         files = [picture.part("image[]", f"image-{number}") for number, picture in enumerate(self.images, start=1)]
         if self.mask:
             files.append(self.mask.part("mask[]", "mask"))
-        return Call("POST", "/v1/openai/images/edits", read_answer, data=self.parameters, files=files)
+        data = {name: str(value) for name, value in self.parameters.items()}
+        return Call("POST", self._path(), read_answer, data=data, files=files)
+
+    def _path(self) -> str:
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageRequest(Request):
+    """
+    A checked request for pictures: text to image, or image to image where there are input pictures, 16 at most.
+
+    :param output_format: ``webp``, ``jpeg``, ``jpg`` or ``png``
+    """
+
+    output = "image"
+    names = ("prompt", "model", "quality", "size", "response_format", "output_format")
+    max_images = MAX_IMAGES
+
+    output_format: str | None = None
+
+    def _path(self) -> str:
+        return "/v1/openai/images/edits" if self.images else "/v1/openai/images/generations"
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoRequest(Request):
+    """
+    A checked request for a video: text to video, or image to video where there is an input picture.
+
+    :param seconds: ``auto``, or 1 to 60; which ones, depends on the model
+    """
+
+    output = "video"
+    names = ("prompt", "model", "quality", "size", "response_format", "seconds")
+    max_images = 1
+
+    seconds: int | float | str | None = None
+
+    def _path(self) -> str:
+        return "/v1/openai/videos/generations"
 
 
 def check_parameter(name: str, value: Any) -> None:
@@ -136,14 +177,17 @@ def check_parameter(name: str, value: Any) -> None:
         _CHECKS[name](name, value)
 
 
-def check_number_of_images(number: int) -> None:
+def check_number_of_images(number: int, most: int = MAX_IMAGES) -> None:
     """
     Check that a call with this many input pictures would be taken.
 
+    :param number: how many there are
+    :param most: how many there may be
     :raises ImageRouterInputError: if there are none or too many
     """
-    if not 1 <= number <= MAX_IMAGES:
-        raise ImageRouterInputError(f"image takes 1 to {MAX_IMAGES} pictures, not {number}")
+    if not 1 <= number <= most:
+        allowed = f"1 to {most} pictures" if most > 1 else "one picture"
+        raise ImageRouterInputError(f"image takes {allowed}, not {number}")
 
 
 def check_bytes_have_a_place(response_format: str | None, output: object) -> None:
@@ -199,6 +243,15 @@ def _check_size(name: str, value: Any) -> None:
         raise ImageRouterInputError(f"size must be 'auto' or like '1024x768', not {value!r}")
 
 
+def _check_seconds(name: str, value: Any) -> None:
+    try:
+        seconds = 1.0 if value == "auto" else float(value)
+    except (TypeError, ValueError):
+        seconds = 0.0
+    if isinstance(value, bool) or not 1 <= seconds <= MAX_SECONDS:
+        raise ImageRouterInputError(f"{name} must be 'auto' or a number from 1 to {MAX_SECONDS}, not {value!r}")
+
+
 def _one_of(allowed: tuple[str, ...]) -> Callable[[str, Any], None]:
     def check(name: str, value: Any) -> None:
         if value not in allowed:
@@ -214,4 +267,5 @@ _CHECKS: Mapping[str, Callable[[str, Any], None]] = {
     "size": _check_size,
     "response_format": _one_of(RESPONSE_FORMATS),
     "output_format": _one_of(OUTPUT_FORMATS),
+    "seconds": _check_seconds,
 }

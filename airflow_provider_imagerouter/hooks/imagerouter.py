@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.call import Call
     from airflow_provider_imagerouter.api.catalogue import CostEstimate, Model, ModelFilters
     from airflow_provider_imagerouter.api.credits import Credits
-    from airflow_provider_imagerouter.api.request import ImageRequest, Options
+    from airflow_provider_imagerouter.api.request import Options, Request
 
 T = TypeVar("T")
 
@@ -118,7 +118,7 @@ class ImageRouterHook(BaseHook):
 
         return self.send(edit_request(image, mask, model=self.settings.model(model), prompt=prompt, **options))
 
-    def send(self, request: ImageRequest) -> Answer:
+    def send(self, request: Request) -> Answer:
         """
         Send a checked request. This costs money.
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -21,9 +23,14 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.call import Call
     from airflow_provider_imagerouter.api.catalogue import CostEstimate, Model, ModelFilters
     from airflow_provider_imagerouter.api.credits import Credits
-    from airflow_provider_imagerouter.api.request import ImageRequest, Options
+    from airflow_provider_imagerouter.api.request import Options, Request
 
 T = TypeVar("T")
+
+CATALOGUE_SECONDS = 600.0
+"""How long a listing of all models is used."""
+
+_catalogues: dict[str, tuple[float, dict[str, Model]]] = {}
 
 
 class ImageRouterAsyncHook(BaseHook):
@@ -96,7 +103,7 @@ class ImageRouterAsyncHook(BaseHook):
         request = await asyncio.to_thread(edit_request, image, mask, model=model, prompt=prompt, **options)
         return await self.send(request)
 
-    async def send(self, request: ImageRequest) -> Answer:
+    async def send(self, request: Request) -> Answer:
         """
         Send a checked request. This costs money.
 
@@ -113,6 +120,15 @@ class ImageRouterAsyncHook(BaseHook):
         from airflow_provider_imagerouter.api.catalogue import list_models_call
 
         return await self._run(list_models_call(**filters))
+
+    async def get_catalogue(self) -> dict[str, Model]:
+        """Return all models by id; the listing is kept for ten minutes."""
+        settings = await self.get_settings()
+        listed_at, models = _catalogues.get(settings.base_url, (-math.inf, {}))
+        if time.monotonic() - listed_at > CATALOGUE_SECONDS:
+            models = await self.list_models()
+            _catalogues[settings.base_url] = time.monotonic(), models
+        return models
 
     async def get_model(self, model: str) -> Model:
         """

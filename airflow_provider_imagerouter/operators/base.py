@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from airflow.providers.common.compat.sdk import conf
@@ -92,6 +92,8 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
     :param max_cost_usd: USD that all attempts of the task together may spend; the connection's if None
     :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
         ``"resubmit"`` (it may be paid twice) or ``"fail"``
+    :param validate_model: check each request against the catalogue before it is sent: that the model makes what is
+        asked for, and takes the picture, mask, size and seconds given; an id that the catalogue lacks only warns
     :param deferrable: do the work in the triggerer, so that it holds no worker slot; ``[operators]
         default_deferrable`` if None
     """
@@ -101,11 +103,13 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         *,
         max_cost_usd: float | str | None = None,
         on_orphaned_intent: OrphanPolicy = "resubmit",
+        validate_model: bool = False,
         deferrable: bool | None = None,
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
         self.max_cost_usd = max_cost_usd
+        self.validate_model = validate_model
         self.on_orphaned_intent = on_orphaned_intent
         self.deferrable = (
             conf.getboolean("operators", "default_deferrable", fallback=False) if deferrable is None else deferrable
@@ -164,6 +168,17 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         """Return what is to be done."""
         raise NotImplementedError
 
+    def _conditions(self, identity: Identity) -> dict[str, Any]:
+        """Return how it is to be done: what all kinds of work have in common."""
+        return {
+            "identity": identity,
+            "imagerouter_conn_id": self.imagerouter_conn_id,
+            "folder": self._folder(identity),
+            "max_cost_usd": None if self.max_cost_usd is None else str(self.max_cost_usd),
+            "on_orphaned_intent": self.on_orphaned_intent,
+            "validate_model": self.validate_model,
+        }
+
     def _cost(self, result: Any) -> float | None:
         """Return what the result cost, USD."""
         raise NotImplementedError
@@ -177,22 +192,22 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         return result
 
 
-class ImageRouterImageOperator(ImageRouterPayingOperator):
+class ImageRouterRequestOperator(ImageRouterPayingOperator):
     """
-    An operator that makes pictures of one request.
+    An operator that carries out one request.
 
-    :param prompt: what to draw, 10,000 UTF-16 units at most. A name that ends in ``.prompt`` is a file beside the Dag
+    :param prompt: what to make, 10,000 UTF-16 units at most. A name that ends in ``.prompt`` is a file beside the Dag
     :param model: model id; the connection's default model if None
     :param quality: ``auto``, ``low``, ``medium`` or ``high``; some models heed it
     :param size: ``auto`` or ``WIDTHxHEIGHT``; which ones, depends on the model
-    :param output_format: ``webp``, ``jpeg``, ``jpg`` or ``png``; the model's own if None
     :param response_format: ``url`` (the picture is kept by ImageRouter, public to whoever has the link), ``b64_json``
         (kept, too) or ``b64_ephemeral`` (not kept); the latter two need an ``output_path``
     :param n: how many candidates; each is a call and a bill of its own, 4 at a time
     """
 
-    parameter_fields: tuple[str, ...] = ("prompt", "model", "quality", "size", "output_format", "response_format")
-    template_fields = (
+    makes: ClassVar[str] = "image"
+    parameter_fields: tuple[str, ...] = ("prompt", "model", "quality", "size", "response_format")
+    template_fields: Sequence[str] = (
         *parameter_fields,
         "n",
         "max_cost_usd",
@@ -209,7 +224,6 @@ class ImageRouterImageOperator(ImageRouterPayingOperator):
         model: str | None = None,
         quality: str | None = None,
         size: str | None = None,
-        output_format: str | None = None,
         response_format: str | None = None,
         n: int | str = 1,
         **kwargs: Any,
@@ -219,35 +233,56 @@ class ImageRouterImageOperator(ImageRouterPayingOperator):
         self.model = model
         self.quality = quality
         self.size = size
-        self.output_format = output_format
         self.response_format = response_format
         self.n = n
-        for name in self.parameter_fields:
-            if is_final(value := getattr(self, name, None)):
-                check_parameter(name, value)
+        for name in ("prompt", "model", "quality", "size", "response_format"):
+            check_final(name, getattr(self, name))
         if is_final(response_format):
             check_bytes_have_a_place(response_format, self.output_path)
         if is_final(n):
             check_n(n)
 
     def _work(self, identity: Identity) -> Work:
-        from airflow_provider_imagerouter.work import ImageWork
+        from airflow_provider_imagerouter.work import SingleWork
 
-        return ImageWork(
-            identity=identity,
-            imagerouter_conn_id=self.imagerouter_conn_id,
-            folder=self._folder(identity),
-            max_cost_usd=None if self.max_cost_usd is None else str(self.max_cost_usd),
-            on_orphaned_intent=self.on_orphaned_intent,
+        return SingleWork(
+            **self._conditions(identity),
             parameters={name: getattr(self, name) for name in self.parameter_fields},
             n=check_n(self.n),
             stem=self._stem(identity),
+            output=self.makes,
         )
 
     def _cost(self, result: list[Record]) -> float | None:
         from airflow_provider_imagerouter.records import total_cost
 
         return total_cost(result)
+
+
+class ImageRouterImageOperator(ImageRouterRequestOperator):
+    """
+    An operator that makes pictures of one request.
+
+    :param output_format: ``webp``, ``jpeg``, ``jpg`` or ``png``; the model's own if None
+    """
+
+    parameter_fields = (*ImageRouterRequestOperator.parameter_fields, "output_format")
+    template_fields = (*ImageRouterRequestOperator.template_fields, "output_format")
+
+    def __init__(self, *, output_format: str | None = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.output_format = output_format
+        check_final("output_format", output_format)
+
+
+def check_final(name: str, value: Any) -> None:
+    """
+    Check a parameter's value, if it is known when the Dag is parsed.
+
+    :raises ImageRouterInputError: if it is not allowed
+    """
+    if is_final(value):
+        check_parameter(name, value)
 
 
 def is_final(value: Any) -> bool:

@@ -78,11 +78,7 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         from airflow_provider_imagerouter.work import BatchWork
 
         return BatchWork(
-            identity=identity,
-            imagerouter_conn_id=self.imagerouter_conn_id,
-            folder=self._folder(identity),
-            max_cost_usd=None if self.max_cost_usd is None else str(self.max_cost_usd),
-            on_orphaned_intent=self.on_orphaned_intent,
+            **self._conditions(identity),
             requests=read_requests(self.requests, self.model),
             max_concurrency=self.max_concurrency,
             fail_on_partial_error=self.fail_on_partial_error,
