@@ -1,0 +1,1 @@
+"""Task decorators: a function writes the prompt, the task makes the picture."""

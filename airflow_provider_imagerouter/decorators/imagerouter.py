@@ -1,0 +1,151 @@
+"""``@task.imagerouter``: a function returns what to draw."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, overload
+
+from airflow.providers.common.compat.sdk import (
+    DecoratedOperator,
+    context_merge,
+    determine_kwargs,
+    task_decorator_factory,
+)
+
+from airflow_provider_imagerouter.api.request import check_n, check_parameter
+from airflow_provider_imagerouter.exceptions import ImageRouterInputError
+from airflow_provider_imagerouter.operators.base import ImageRouterImageOperator
+from airflow_provider_imagerouter.operators.edit import ImageRouterEditOperator
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+    from airflow.sdk.bases.decorator import Task
+
+    from airflow_provider_imagerouter.engine import OrphanPolicy
+
+Arguments = ParamSpec("Arguments")
+Returned = TypeVar("Returned", bound=str | Mapping[str, Any])
+
+
+class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterImageOperator):
+    """
+    Calls a function, and makes the picture that it describes.
+
+    :param python_callable: returns the prompt, or a dict of parameters
+    :param image: pictures to edit, unless the function returns them
+    :param mask: a picture that says where to edit, unless the function returns it
+    """
+
+    custom_operator_name = "@task.imagerouter"
+    overwrite_rtif_after_execution = True
+    parameter_fields = ImageRouterEditOperator.parameter_fields
+    template_fields = (*DecoratedOperator.template_fields, *ImageRouterEditOperator.template_fields)
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        **DecoratedOperator.template_fields_renderers,
+        **ImageRouterEditOperator.template_fields_renderers,
+    }
+
+    def __init__(self, *, image: Any = None, mask: Any = None, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.image = image
+        self.mask = mask
+
+    def execute(self, context: Context) -> Any:
+        """
+        Call the function, check what it returns, and go on as the operators do.
+
+        After a deferral Airflow resumes at :meth:`execute_complete`: the function is called once for each try.
+
+        :raises ImageRouterInputError: if the function returns something else than a prompt or parameters
+        """
+        context_merge(context, self.op_kwargs)
+        kwargs = determine_kwargs(self.python_callable, self.op_args, context)
+        for name, value in self._parameters(self.python_callable(*self.op_args, **kwargs)).items():
+            rendered = self.render_template(value, context) if isinstance(value, str) else value
+            check_parameter(name, rendered)
+            setattr(self, name, rendered)
+        check_n(self.n)
+        if self.mask is not None and self.image is None:
+            raise ImageRouterInputError("There is a mask, but no image to edit")
+        return super().execute(context)
+
+    def execute_complete(self, context: Context, event: Any = None) -> Any:
+        """Return what the trigger made; the rendered fields tell of the prompt again, which the worker forgot."""
+        records = super().execute_complete(context, event)
+        self.prompt, self.model = records[0]["prompt"], records[0]["model"]
+        return records
+
+    def _parameters(self, returned: Any) -> Mapping[str, Any]:
+        function = f"{self.python_callable.__name__}()"
+        if isinstance(returned, str):
+            return {"prompt": returned}
+        if not isinstance(returned, Mapping):
+            raise ImageRouterInputError(
+                f"{function} must return a prompt (a string) or a dict of parameters, not {type(returned).__name__}"
+            )
+        allowed = (*self.parameter_fields, "n")
+        if unknown := [name for name in returned if name not in allowed]:
+            raise ImageRouterInputError(
+                f"{function} returned unknown parameters {unknown}; allowed: {', '.join(allowed)}"
+            )
+        if "image" in returned and returned["image"] is None:
+            raise ImageRouterInputError(f"{function} returned None as image; leave it out to generate from text alone")
+        return returned
+
+
+@overload
+def imagerouter_task(
+    python_callable: Callable[Arguments, Returned],
+) -> Task[Arguments, Returned]: ...
+
+
+@overload
+def imagerouter_task(
+    python_callable: None = None,
+    *,
+    model: str | None = ...,
+    quality: str | None = ...,
+    size: str | None = ...,
+    output_format: str | None = ...,
+    response_format: str | None = ...,
+    n: int | str = ...,
+    image: Any = ...,
+    mask: Any = ...,
+    output_path: str | None = ...,
+    filename: str | None = ...,
+    max_cost_usd: float | str | None = ...,
+    on_orphaned_intent: OrphanPolicy = ...,
+    deferrable: bool | None = ...,
+    imagerouter_conn_id: str = ...,
+    **kwargs: Any,
+) -> Callable[[Callable[Arguments, Returned]], Task[Arguments, Returned]]: ...
+
+
+def imagerouter_task(python_callable: Callable[..., Any] | None = None, **kwargs: Any) -> Any:
+    """
+    Make a picture of what a function returns; in a Dag it is called ``@task.imagerouter``.
+
+    The function returns the prompt, or a dict of parameters: ``prompt``, ``model``, ``quality``, ``size``,
+    ``output_format``, ``response_format``, ``n``, and for an edit ``image`` and ``mask``. They go before those given
+    to the decorator; the strings among them are templates. The task returns a list of records, one per picture.
+    Example::
+
+        @task.imagerouter(model="black-forest-labs/FLUX-1-schnell", output_path="/data/posters")
+        def poster(city: str) -> str:
+            return f"A travel poster for {city}"
+
+
+        poster.expand(city=["Lisbon", "Turku"])
+
+    :param python_callable: the function
+    :param kwargs: the parameters of
+        :class:`~airflow_provider_imagerouter.operators.edit.ImageRouterEditOperator` but ``prompt``, those of any task
+        among them; without ``image`` it generates from text
+    """
+    # What the task returns is a list: never to be taken apart into several XComs, whatever the function's annotation.
+    return task_decorator_factory(
+        python_callable=python_callable,
+        multiple_outputs=False,
+        decorated_operator_class=ImageRouterDecoratedOperator,
+        **kwargs,
+    )
