@@ -1,0 +1,302 @@
+"""A real Airflow: scheduler, Dag processor, API server and triggerers, each in processes of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import signal
+import socket
+import sqlite3
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, Self
+from urllib.parse import quote
+
+START_SECONDS = 180
+POLL_SECONDS = 0.1
+
+ENDS = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
+
+
+def wait_for(what: str, look: Callable[[], Any], seconds: float = 120) -> Any:
+    """Return the first true value of a function; fail with `what` if there is none in time."""
+    until = time.monotonic() + seconds
+    while not (value := look()):
+        assert time.monotonic() < until, f"waited {seconds} s in vain for {what}"
+        time.sleep(POLL_SECONDS)
+    return value
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
+class Process:
+    """One of Airflow's processes with its children, a process group of their own."""
+
+    def __init__(self, command: list[str], environ: dict[str, str], log: Path) -> None:
+        self.log = log
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "airflow", *command],
+                env=environ,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
+    def signal(self, number: int) -> None:
+        """Send a signal to the process and its children."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self.pid, number)
+
+    def kill(self) -> None:
+        """End it and its children at once."""
+        self.signal(signal.SIGCONT)
+        self.signal(signal.SIGKILL)
+        self._process.wait()
+
+    def terminate(self, seconds: float = 60) -> None:
+        """End it as an administrator does; its children follow."""
+        self._process.terminate()
+        try:
+            self._process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            pass
+        finally:
+            self.kill()
+
+
+class RealAirflow:
+    """
+    Airflow on SQLite with the LocalExecutor, on ports of its own; to be used in ``with``.
+
+    :param home: an empty folder
+    :param dags: the folder of the Dags
+    :param environ: more environment variables, such as ``AIRFLOW_CONN_…`` and ``AIRFLOW__SECTION__KEY``
+    """
+
+    def __init__(self, home: Path, dags: Path, environ: dict[str, str] | None = None) -> None:
+        self.home = home
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self.database = home / "airflow.db"
+        self._processes: list[Process] = []
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+        self.environ = {**clean, **self._settings(dags), **(environ or {})}
+
+    def _settings(self, dags: Path) -> dict[str, str]:
+        sections = {
+            "CORE": {
+                "AUTH_MANAGER": "airflow.api_fastapi.auth.managers.simple.simple_auth_manager.SimpleAuthManager",
+                "DAGS_FOLDER": dags,
+                "DAGS_ARE_PAUSED_AT_CREATION": False,
+                "EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
+                "EXECUTOR": "LocalExecutor",
+                "LOAD_EXAMPLES": False,
+                "PARALLELISM": 4,
+                "SIMPLE_AUTH_MANAGER_ALL_ADMINS": True,
+            },
+            "API": {"BASE_URL": self.url, "SECRET_KEY": secrets.token_hex(16), "WORKERS": 1},
+            "API_AUTH": {"JWT_SECRET": secrets.token_hex(32)},
+            "DAG_PROCESSOR": {"REFRESH_INTERVAL": 5, "MIN_FILE_PROCESS_INTERVAL": 600},
+            "LOGGING": {"BASE_LOG_FOLDER": self.home / "logs"},
+            "SCHEDULER": {
+                "JOB_HEARTBEAT_SEC": 1,
+                "SCHEDULER_IDLE_SLEEP_TIME": 0.2,
+                "TRIGGER_TIMEOUT_CHECK_INTERVAL": 1,
+                "ENABLE_HEALTH_CHECK": False,
+            },
+            "TRIGGERER": {"JOB_HEARTBEAT_SEC": 1, "TRIGGERER_HEALTH_CHECK_THRESHOLD": 4},
+        }
+        settings = {
+            f"AIRFLOW__{section}__{key}": str(value)
+            for section, values in sections.items()
+            for key, value in values.items()
+        }
+        return {"AIRFLOW_HOME": str(self.home), **settings}
+
+    def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _start(self) -> None:
+        migrated = self.cli("db", "migrate")
+        assert migrated.returncode == 0, migrated.stdout + migrated.stderr
+        port = self.url.rpartition(":")[2]
+        self.start("api-server", "--host", "127.0.0.1", "--port", port)
+        self.start("dag-processor")
+        self.scheduler = self.start("scheduler", "--skip-serve-logs")
+        self.triggerer = self.start_triggerer()
+        wait_for("the API server", lambda: self.get("monitor/health") is not None, START_SECONDS)
+        wait_for("all of Airflow", self._is_healthy, START_SECONDS)
+
+    def _is_healthy(self) -> bool:
+        health = self.get("monitor/health") or {}
+        return all(
+            health.get(part, {}).get("status") == "healthy" for part in ("scheduler", "triggerer", "dag_processor")
+        )
+
+    def start(self, *command: str) -> Process:
+        """Start one of Airflow's processes; it is stopped with the rest."""
+        process = Process(list(command), self.environ, self.home / f"{command[0]}-{len(self._processes)}.log")
+        self._processes.append(process)
+        return process
+
+    def start_triggerer(self) -> Process:
+        """Start a triggerer, the first or another."""
+        return self.start("triggerer", "--skip-serve-logs")
+
+    def stop(self) -> None:
+        """End all processes that were started here."""
+        for process in reversed(self._processes):
+            process.kill()
+
+    def cli(self, *command: str) -> subprocess.CompletedProcess[str]:
+        """Run a command of Airflow to its end."""
+        return subprocess.run(
+            [sys.executable, "-m", "airflow", *command], env=self.environ, capture_output=True, text=True, check=False
+        )
+
+    def logs(self) -> str:
+        """Return what all processes and tasks wrote."""
+        files = [process.log for process in self._processes] + sorted((self.home / "logs").rglob("*.log"))
+        return "".join(f"\n== {file}\n{file.read_text(errors='replace')}" for file in files if file.exists())
+
+    # The REST API
+
+    def get(self, path: str) -> Any:
+        """Return the JSON at a path of the API, or None."""
+        return self.ask("GET", path)
+
+    def ask(self, method: str, path: str, body: Any = None) -> Any:
+        """Return what the API answers, or None if it is not there, or knows no such thing (yet)."""
+        prefix = "" if path.startswith("/") else "/api/v2/"
+        request = urllib.request.Request(
+            f"{self.url}{prefix}{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        try:
+            with urllib.request.urlopen(request, timeout=30) as response:
+                return json.loads(response.read() or b"null")
+        except urllib.error.HTTPError as error:
+            if error.code == 404:
+                return None
+            raise AssertionError(f"{method} {path}: {error.code} {error.read().decode()}") from error
+        except (urllib.error.URLError, ConnectionError, TimeoutError):
+            return None
+
+    def trigger(self, dag_id: str, **conf: Any) -> Run:
+        """Start a run of a Dag as soon as the Dag is there."""
+        body = {"logical_date": None, "conf": conf, "dag_run_id": f"run-{secrets.token_hex(4)}"}
+        wait_for(f"the Dag {dag_id}", lambda: self.get(f"dags/{dag_id}"), START_SECONDS)
+        made = wait_for("a Dag run", lambda: self.ask("POST", f"dags/{dag_id}/dagRuns", body))
+        return Run(self, dag_id, made["dag_run_id"])
+
+    # The metadata database
+
+    def query(self, sql: str, *values: Any) -> list[dict[str, Any]]:
+        """Return rows of the metadata database, read only."""
+        with contextlib.closing(sqlite3.connect(f"file:{self.database}?mode=ro", uri=True, timeout=30)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(sql, values)]
+
+
+class Run:
+    """One run of a Dag in a real Airflow."""
+
+    def __init__(self, airflow: RealAirflow, dag_id: str, run_id: str) -> None:
+        self.airflow = airflow
+        self.dag_id = dag_id
+        self.run_id = run_id
+        self._path = f"dags/{dag_id}/dagRuns/{quote(run_id)}"
+
+    def task(self, task_id: str, map_index: int = -1) -> dict[str, Any]:
+        """Return what the API says of a task instance."""
+        mapped = "" if map_index < 0 else f"/{map_index}"
+        return self.airflow.get(f"{self._path}/taskInstances/{task_id}{mapped}") or {}
+
+    def state(self, task_id: str, map_index: int = -1) -> str | None:
+        """Return the state of a task instance."""
+        return self.task(task_id, map_index).get("state")
+
+    def wait_for_state(self, task_id: str, *states: str, map_index: int = -1, seconds: float = 120) -> dict[str, Any]:
+        """Wait until a task instance is in one of some states, and return it."""
+
+        def look() -> dict[str, Any] | None:
+            task = self.task(task_id, map_index)
+            return task if task.get("state") in states else None
+
+        try:
+            found: dict[str, Any] = wait_for(f"{task_id} to be {' or '.join(states)}", look, seconds)
+        except AssertionError as error:
+            raise AssertionError(f"{error}; it is {self.state(task_id, map_index)}") from None
+        return found
+
+    def wait_for_end(self, task_id: str, map_index: int = -1, seconds: float = 180) -> str:
+        """Wait until a task instance has ended, and return its state."""
+        return str(self.wait_for_state(task_id, *ENDS, map_index=map_index, seconds=seconds)["state"])
+
+    def wait_for_run(self, seconds: float = 180) -> str:
+        """Wait until the whole run has ended, and return its state."""
+
+        def look() -> str | None:
+            state = (self.airflow.get(self._path) or {}).get("state")
+            return state if state in ENDS else None
+
+        return str(wait_for(f"the run {self.run_id}", look, seconds))
+
+    def xcom(self, task_id: str, key: str = "return_value", map_index: int = -1) -> Any:
+        """Return an XCom's value, or None."""
+        mapped = f"&map_index={map_index}" if map_index >= 0 else ""
+        path = f"{self._path}/taskInstances/{task_id}/xcomEntries/{key}?deserialize=true{mapped}"
+        return (self.airflow.get(path) or {}).get("value")
+
+    def clear(self, task_id: str) -> None:
+        """Clear a task, as the button in the UI does."""
+        body = {"dry_run": False, "dag_run_id": self.run_id, "task_ids": [task_id], "only_failed": False}
+        assert self.airflow.ask("POST", f"dags/{self.dag_id}/clearTaskInstances", body) is not None
+
+    def mark(self, task_id: str, state: str) -> None:
+        """Mark a task as failed or successful, as the button in the UI does."""
+        path = f"{self._path}/taskInstances/{task_id}"
+        assert self.airflow.ask("PATCH", path, {"new_state": state}) is not None
+
+    def trigger_ids(self) -> list[int]:
+        """Return the triggers that this run's deferred tasks wait for."""
+        sql = "SELECT trigger_id FROM task_instance WHERE run_id = ? AND dag_id = ? AND trigger_id IS NOT NULL"
+        return [row["trigger_id"] for row in self.airflow.query(sql, self.run_id, self.dag_id)]
+
+
+@contextlib.contextmanager
+def frozen(process: Process) -> Iterator[None]:
+    """Stop a process and its children for a while, as a laptop's lid or a paused machine does."""
+    process.signal(signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        process.signal(signal.SIGCONT)
