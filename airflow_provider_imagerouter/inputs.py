@@ -27,11 +27,13 @@ def records(value: Any, name: str) -> list[Record]:
     :param name: the parameter's name, for errors
     :raises ImageRouterInputError: if it is something else
     """
+    from airflow.sdk import ObjectStoragePath
+
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
         value = _parse_rendered(value, name)
     if isinstance(value, Mapping):
         return [_complete(value, name)]
-    if isinstance(value, str | os.PathLike):
+    if isinstance(value, str | os.PathLike | ObjectStoragePath):
         if not str(value).strip():
             raise ImageRouterInputError(f"{name} is empty")
         return [record_of_location(str(value))]
@@ -148,7 +150,7 @@ def _read_file(place: str, max_bytes: int | None) -> bytes:
 
 def _complete(given: Mapping[str, Any], name: str) -> Record:
     location = given.get("path") or given.get("url") or given.get("uri")
-    if not isinstance(location, str):
+    if not isinstance(location, str) or not location:
         raise ImageRouterInputError(f"{name} is an object without path, url or uri: {', '.join(map(str, given))}")
     record = record_of_location(location)
     record.update({key: given[key] for key in record if key in given})  # type: ignore[typeddict-item]

@@ -17,7 +17,7 @@ CLASSES = {
     for name, value in vars(exceptions).items()
     if inspect.isclass(value) and issubclass(value, exceptions.ImageRouterError)
 }
-DRAWING = dict(re.findall(r"^[ │├└─]*(ImageRouter\w+Error)(.*)$", exceptions.__doc__ or "", re.MULTILINE))
+DRAWING = dict(re.findall(r"^[ │├└─]*(ImageRouter\w*Error)(.*)$", exceptions.__doc__ or "", re.MULTILINE))
 
 
 def test_the_drawing_shows_every_class() -> None:

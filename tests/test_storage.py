@@ -1,0 +1,194 @@
+"""Storing pictures: whole or not at all, found out before anything is paid, and named by what they are."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import threading
+from pathlib import Path
+from typing import Any
+
+import fsspec.implementations.local
+import pytest
+from airflow.sdk import ObjectStoragePath
+from support.object_store import URI, ObjectStore
+from support.pictures import SVG, picture
+from support.raw_server import RawServer, answer
+
+from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
+from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
+from airflow_provider_imagerouter.pictures import PictureStore
+from airflow_provider_imagerouter.records import Record, record_of_location
+from airflow_provider_imagerouter.storage import prepare_folder, store
+
+SETTINGS = ConnectionSettings("http://127.0.0.1:1", "key", connect_timeout=2, read_timeout=2)
+
+
+@pytest.fixture(autouse=True)
+def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture(params=["path", "URI", "odd path", "s3"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "s3":
+        request.getfixturevalue("object_store")
+        return f"{URI}/a folder/of ours"
+    if request.param == "odd path":
+        return str(tmp_path / "a b#c?d%20[e]ü@f")
+    return f"file://{tmp_path}/deep/er" if request.param == "URI" else str(tmp_path / "deep" / "er")
+
+
+def names(folder: str) -> list[str]:
+    path = ObjectStoragePath(folder if "://" in folder else f"file://{folder}")
+    return sorted(str(name).rpartition("/")[2] for name in path.fs.ls(path.path, detail=False, refresh=True))
+
+
+def test_stored_files_can_be_read_where_the_uri_says(folder: str) -> None:
+    stored = store(b"one", prepare_folder(folder), "a.png")
+    assert ObjectStoragePath(str(stored)).read_bytes() == b"one"
+    assert names(folder) == ["a.png"]
+
+
+def test_a_second_one_takes_the_first_ones_place(folder: str) -> None:
+    for content in (b"one", b"two, and longer", b""):
+        stored = store(content, prepare_folder(folder), "a.png")
+        assert stored.read_bytes() == content
+    assert names(folder) == ["a.png"]
+
+
+def test_preparing_leaves_nothing_behind(folder: str) -> None:
+    store(b"one", prepare_folder(folder), "a.png")
+    prepare_folder(folder)
+    assert names(folder) == ["a.png"]
+
+
+def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
+    contents = {bytes([number]) * 300_000 for number in range(1, 9)}
+    folder, done, seen = prepare_folder(str(tmp_path)), threading.Event(), set()
+    store(next(iter(contents)), folder, "a.png")
+
+    def read() -> None:
+        while not done.is_set():
+            seen.update(path.read_bytes() for path in tmp_path.iterdir() if not path.name.startswith("."))
+
+    reader = threading.Thread(target=read)
+    reader.start()
+    try:
+        for _ in range(20):
+            for content in contents:
+                store(content, folder, "a.png")
+    finally:
+        done.set()
+        reader.join()
+    assert seen <= contents
+
+
+class DiskFullError(OSError):
+    pass
+
+
+@pytest.mark.parametrize("step", ["write", "__exit__", "mv_file"])
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str) -> None:
+    folder = prepare_folder(str(tmp_path))
+    store(b"old", folder, "a.png")
+    local = fsspec.implementations.local
+
+    def fail(self: Any, *args: Any, **kwargs: Any) -> None:
+        raise DiskFullError("No space left on device")
+
+    if step == "mv_file":
+        monkeypatch.setattr(local.LocalFileSystem, "mv", fail)
+    else:
+        really = open
+
+        def opened(path: Any, mode: str = "r", **kwargs: Any) -> Any:
+            file = really(path, mode, **kwargs)
+            if "w" not in mode:
+                return file
+            return type("Full", (), {step: fail, "__getattr__": lambda _, name: getattr(file, name)})()
+
+        monkeypatch.setattr(local, "open", opened, raising=False)
+    with pytest.raises(ImageRouterStorageError, match="No space left") as caught:
+        store(b"new", folder, "a.png")
+    assert caught.value.billed == "yes"
+    monkeypatch.undo()
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"a.png": b"old"}
+
+
+@pytest.mark.parametrize("bad", ["under a file", "unwritable", "no bucket"])
+def test_a_folder_that_cannot_be_written_to_is_found_at_once(
+    tmp_path: Path, object_store: ObjectStore, bad: str
+) -> None:
+    (tmp_path / "file").touch()
+    place = {"under a file": str(tmp_path / "file" / "x"), "unwritable": "/proc", "no bucket": "s3://aws_tests@none/x"}
+    with pytest.raises(ImageRouterStorageError, match="Cannot write to the folder") as caught:
+        prepare_folder(place[bad])
+    assert caught.value.billed == "no"
+
+
+@pytest.mark.parametrize("place", ["nosuch://bucket/x", "s4://bucket"])
+def test_an_unknown_kind_of_folder_is_found_at_once(place: str) -> None:
+    with pytest.raises(ImageRouterInputError, match="cannot be used"):
+        prepare_folder(place)
+
+
+def add(folder: str, content: bytes | None, record: Record | None = None, number: int = 1) -> Record:
+    async def run() -> Record:
+        opened = await PictureStore.open(folder, SETTINGS)
+        return await opened.add(record or record_of_location(""), content, "poster", number)
+
+    return asyncio.run(run())
+
+
+def test_the_type_comes_from_the_bytes_not_from_the_name(folder: str) -> None:
+    content = picture("JPEG", (40, 24))
+    with RawServer(answer(content, content_type="image/png")) as server:
+        link = server.url + "/high.png"
+        record = add(folder, None, record_of_location(link))
+    assert record["path"].endswith("/poster.jpg")
+    assert record["uri"] == record["path"]
+    assert record["url"] == link
+    assert (record["content_type"], record["width"], record["height"]) == ("image/jpeg", 40, 24)
+    assert record["size_bytes"] == len(content)
+    assert record["sha256"] == hashlib.sha256(content).hexdigest()
+    assert ObjectStoragePath(record["path"]).read_bytes() == content
+
+
+def test_pictures_of_one_call_have_names_of_their_own(folder: str) -> None:
+    for number in (1, 2, 3):
+        add(folder, picture(color=(number, 0, 0)), number=number)
+    assert names(folder) == ["poster-2.png", "poster-3.png", "poster.png"]
+
+
+def test_vector_pictures(folder: str) -> None:
+    record = add(folder, SVG)
+    assert record["path"].endswith("/poster.svg")
+    assert (record["content_type"], record["width"], record["height"]) == ("image/svg+xml", None, None)
+
+
+@pytest.mark.parametrize("content", [b"", b"<html></html>", picture()[:-60]])
+def test_what_is_no_picture_is_not_stored(folder: str, content: bytes, object_store: ObjectStore) -> None:
+    with pytest.raises(ImageRouterStorageError, match="not a readable picture") as caught:
+        add(folder, content)
+    assert caught.value.billed == "yes"
+    prepare_folder(folder)
+    if not folder.startswith("s3"):
+        assert names(folder) == []
+    assert object_store.keys() == []
+
+
+@pytest.mark.parametrize("status", [403, 404])
+def test_a_paid_picture_that_cannot_be_fetched_is_paid(tmp_path: Path, status: int) -> None:
+    refused = answer("", f"{status} No")
+    with RawServer(refused) as server, pytest.raises(ImageRouterStorageError, match=str(status)) as caught:
+        add(str(tmp_path), None, record_of_location(server.url))
+    assert (caught.value.billed, caught.value.status_code) == ("yes", status)
+
+
+def test_a_large_object_appears_whole(object_store: ObjectStore) -> None:
+    """Larger than the parts that S3 clients cut it into."""
+    content = b"0123456789" * 6_000_000
+    store(content, prepare_folder(f"{URI}/large"), "a.png")
+    assert hashlib.sha256(object_store.get("large/a.png")).digest() == hashlib.sha256(content).digest()
+    assert object_store.keys() == ["large/a.png"]
