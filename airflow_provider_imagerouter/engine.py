@@ -20,12 +20,13 @@ from decimal import Decimal
 from functools import cache
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from airflow_provider_imagerouter.api.preflight import check_model
+from airflow_provider_imagerouter.api.preflight import check_model, with_near_matches
 from airflow_provider_imagerouter.api.request import ImageRequest, Request, VideoRequest, check_bytes_have_a_place
 from airflow_provider_imagerouter.budget import Budget
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterBudgetError,
     ImageRouterError,
+    ImageRouterInvalidRequestError,
     ImageRouterOrphanedIntentError,
     ImageRouterStorageError,
 )
@@ -225,7 +226,13 @@ class Engine:
                     self._heed_orphan(request)
                 images, mask = await inputs.load() if inputs else ((), None)
                 sending = request.with_images(images, mask) if inputs else request
-                if sent := await self._send(entry, sending):
+                try:
+                    sent = await self._send(entry, sending)
+                except ImageRouterInvalidRequestError as error:
+                    if self._validate_model:
+                        raise with_near_matches(error, await self._hook.get_catalogue(), request.model) from None
+                    raise
+                if sent:
                     return await self._finish(*sent, job.stem)
 
     async def _key(self, request: Request, inputs: InputPictures | None) -> str:

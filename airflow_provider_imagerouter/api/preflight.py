@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING
 
 from airflow_provider_imagerouter.api.catalogue import ANY_SIZE, Model
-from airflow_provider_imagerouter.exceptions import ImageRouterInputError
+from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterInvalidRequestError
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.request import Request
@@ -36,9 +36,8 @@ def check_model(catalogue: Mapping[str, Model], request: Request, *, has_images:
     model = catalogue.get(request.model)
     if model is None:
         log.warning(
-            "ImageRouter's catalogue has no model %r%s; it is sent all the same, since it may be another name of one",
+            "ImageRouter's catalogue has no model %r; it is sent all the same, since it may be another name of one",
             request.model,
-            _suggest(catalogue, request.model),
         )
         return
     if request.output not in model.output:
@@ -52,20 +51,23 @@ def check_model(catalogue: Mapping[str, Model], request: Request, *, has_images:
     _check_seconds(model, getattr(request, "seconds", None))
 
 
-def suggest_models(catalogue: Mapping[str, Model], name: str) -> list[str]:
+def with_near_matches(
+    error: ImageRouterInvalidRequestError, catalogue: Mapping[str, Model], name: str
+) -> ImageRouterInvalidRequestError:
     """
-    Return the ids most like a name that the catalogue does not have.
+    Return the API's refusal with the ids most like the one it refused, if that is not in the catalogue.
 
+    :param error: the refusal
     :param catalogue: the models by id
-    :param name: the name
+    :param name: the model id that was asked for
     """
     by_lower = {model_id.lower(): model_id for model_id in catalogue}
-    return [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=3)]
-
-
-def _suggest(catalogue: Mapping[str, Model], name: str) -> str:
-    matches = suggest_models(catalogue, name)
-    return f" (near it: {', '.join(matches)})" if matches else ""
+    matches = [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=3)]
+    if name in catalogue or not matches:
+        return error
+    return ImageRouterInvalidRequestError(
+        f"{error}. Near it: {', '.join(matches)}", status_code=error.status_code, error_type=error.error_type
+    )
 
 
 def _operator(model: Model) -> str:
