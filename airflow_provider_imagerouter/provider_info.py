@@ -40,7 +40,13 @@ def get_provider_info() -> dict[str, Any]:
                 ],
             }
         ],
-        "triggers": [{"integration-name": INTEGRATION, "python-modules": [f"{package}.triggers.imagerouter"]}],
+        "sensors": [{"integration-name": INTEGRATION, "python-modules": [f"{package}.sensors.credits"]}],
+        "triggers": [
+            {
+                "integration-name": INTEGRATION,
+                "python-modules": [f"{package}.triggers.imagerouter", f"{package}.triggers.credits"],
+            }
+        ],
         "task-decorators": [
             {"name": "imagerouter", "class-name": f"{package}.decorators.imagerouter.imagerouter_task"}
         ],

@@ -115,6 +115,7 @@ def imagerouter_task(
     filename: str | None = ...,
     max_cost_usd: float | str | None = ...,
     on_orphaned_intent: OrphanPolicy = ...,
+    validate_model: bool = ...,
     deferrable: bool | None = ...,
     imagerouter_conn_id: str = ...,
     **kwargs: Any,
