@@ -23,6 +23,7 @@ from airflow_provider_imagerouter.exceptions import (
     ImageRouterBatchRefusedError,
     ImageRouterBudgetError,
     ImageRouterError,
+    ImageRouterInputError,
     ImageRouterInsufficientCreditsError,
 )
 from airflow_provider_imagerouter.storage import prepare_folder, store
@@ -51,7 +52,7 @@ class Manifest(TypedDict):
     :param not_sent: how many were not sent, because the batch stopped before
     :param errors: how many requests ended in which class of error
     :param pictures: how many pictures there are
-    :param cost_usd: USD, what the pictures cost
+    :param cost_usd: USD, what they cost, and calls that were billed without one; pictures of unknown cost count as 0
     :param seconds: how long this attempt took
     """
 
@@ -99,7 +100,7 @@ class Batch:
         self._succeeded = 0
         self._pictures = 0
         self._cost = Decimal(0)
-        self._stopped_by: ImageRouterError | None = None
+        self._stopped_by: Exception | None = None
         self._started = time.monotonic()
 
     async def run(self, *, fail_on_partial_error: bool) -> Manifest:
@@ -118,7 +119,7 @@ class Batch:
                 with suppress(asyncio.CancelledError):
                     await progress
                 results_path = await asyncio.to_thread(self._write_results)
-            log.info("%s. Results: %s", self._progress(), results_path)
+            log.info("%s, in %.1f s. Results: %s", self._progress(), time.monotonic() - self._started, results_path)
             self._check(results_path, fail_on_partial_error)
             return self._manifest(results_path)
 
@@ -138,32 +139,36 @@ class Batch:
                 return
             self._in_flight += 1
             try:
-                self._succeed(index, await self._run_one(index, request))
-            except ImageRouterError as error:
-                self._fail(index, error)
+                await self._run_one(index, request)
+            except Exception as error:  # nobody foresaw it: the calls under way are paid for, and may finish
+                self._stopped_by = self._stopped_by or error
             finally:
                 self._in_flight -= 1
 
-    async def _run_one(self, index: int, request: Mapping[str, Any]) -> list[Record]:
+    async def _run_one(self, index: int, request: Mapping[str, Any]) -> None:
         parameters = dict(request)
-        n = check_n(parameters.pop("n", 1))
+        given_n = parameters.pop("n", 1)
         digest = hashlib.sha256(json.dumps([self._name, parameters], default=str).encode()).hexdigest()[:10]
-        return await self._engine.run_candidates(Job(parameters, f"{index + 1:05d}-{digest}"), n)
-
-    def _succeed(self, index: int, records: list[Record]) -> None:
-        cost = sum((Decimal(str(record["cost_usd"] or 0)) for record in records), Decimal(0))
-        self._succeeded += 1
+        job = Job(parameters, f"{index + 1:05d}-{digest}")
+        try:
+            records, errors = await self._engine.try_candidates(job, check_n(given_n))
+        except ImageRouterInputError as error:
+            records, errors = [], [error]
         self._pictures += len(records)
-        self._cost += cost
-        self._set_row(index, {"status": "success", "records": records, "error": None})
+        self._cost += sum((Decimal(str(record["cost_usd"] or 0)) for record in records), Decimal(0))
+        self._cost += sum((error.cost or Decimal(0) for error in errors), Decimal(0))
+        if errors:
+            self._fail(index, records, errors[0])
+        else:
+            self._succeeded += 1
+            self._set_row(index, {"status": "success", "records": records, "error": None})
 
-    def _fail(self, index: int, error: ImageRouterError) -> None:
+    def _fail(self, index: int, records: list[Record], error: ImageRouterError) -> None:
         log.warning("Request %d failed: %s", index + 1, error)
         self._errors[type(error).__name__] += 1
         self._all_refused &= isinstance(error, AirflowFailException)
-        self._cost += error.cost or 0
         details = {"type": type(error).__name__, "message": str(error), "billed": error.billed}
-        self._set_row(index, {"status": "error", "records": [], "error": details})
+        self._set_row(index, {"status": "error", "records": records, "error": details})
         if isinstance(error, STOPPING) and not self._stopped_by:
             log.error("Nothing more is sent; %d request(s) under way may finish", self._in_flight - 1)
             self._stopped_by = error
@@ -179,10 +184,12 @@ class Batch:
 
     def _check(self, results_path: str, fail_on_partial_error: bool) -> None:
         failed = self._errors.total()
-        if self._stopped_by:
+        if isinstance(self._stopped_by, ImageRouterError):
             raise type(self._stopped_by)(
                 f"{self._stopped_by}. {self._progress()}; what is done is kept: {results_path}"
             )
+        if self._stopped_by:
+            raise self._stopped_by
         if failed and fail_on_partial_error:
             kind = ImageRouterBatchRefusedError if self._all_refused else ImageRouterBatchError
             counts = ", ".join(f"{count} {name}" for name, count in self._errors.most_common())
@@ -205,15 +212,18 @@ class Batch:
 
     async def _say_progress(self) -> None:
         while True:
+            before, finished_before = time.monotonic(), self._finished
             await asyncio.sleep(PROGRESS_SECONDS)
-            log.info("%s", self._progress())
+            rate = (self._finished - finished_before) / (time.monotonic() - before)
+            left = f", {(len(self._rows) - self._finished) / rate:.0f} s left" if rate else ""
+            log.info("%s, %.1f/s%s", self._progress(), rate, left)
+
+    @property
+    def _finished(self) -> int:
+        return self._succeeded + self._errors.total()
 
     def _progress(self) -> str:
-        failed = self._errors.total()
-        finished, total = self._succeeded + failed, len(self._rows)
-        rate = finished / max(time.monotonic() - self._started, 0.001)
-        left = f", {(total - finished) / rate:.0f} s left" if finished and finished < total else ""
         return (
-            f"{self._succeeded} of {total} done, {failed} failed, {self._in_flight} in flight, "
-            f"${self._cost} spent, {rate:.1f}/s{left}"
+            f"{self._succeeded} of {len(self._rows)} done, {self._errors.total()} failed, "
+            f"{self._in_flight} in flight, ${self._cost} spent"
         )

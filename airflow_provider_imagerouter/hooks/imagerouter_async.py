@@ -169,7 +169,8 @@ class ImageRouterAsyncHook(BaseHook):
         async def once() -> T:
             await self._pace.turn()
             reply = await exchange(client, settings, call)
-            self._pace.learn(reply)
+            if call.method == "POST":
+                self._pace.learn(reply)
             return call.result(reply)
 
         limit = settings.retry_timeout if retry_timeout is None else retry_timeout
