@@ -6,6 +6,7 @@ import colorsys
 import hashlib
 import math
 import random
+import re
 
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
@@ -18,6 +19,14 @@ MAX_PIXELS = 4096 * 4096
 LARGEST_SCENE = 768
 
 
+HUES = {
+    "red": 0.0, "sunset": 0.04, "autumn": 0.07, "orange": 0.07, "desert": 0.09, "summer": 0.13, "yellow": 0.15,
+    "spring": 0.27, "green": 0.33, "forest": 0.36, "sea": 0.52, "ocean": 0.54, "winter": 0.57, "blue": 0.6,
+    "night": 0.66, "purple": 0.77, "pink": 0.91,
+}  # fmt: skip
+"""Words that a picture takes its colour from."""
+
+
 def draw_picture(prompt: str, label: str, size: tuple[int, int] | None) -> Image.Image:
     """Draw a picture; the same arguments always give the same one.
 
@@ -28,7 +37,7 @@ def draw_picture(prompt: str, label: str, size: tuple[int, int] | None) -> Image
     size = size or DEFAULT_SIZE
     chance = _chance(f"{label}\n{prompt}")
     shrink = min(1.0, LARGEST_SCENE / max(size))
-    scene = _landscape(chance, (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))))
+    scene = _landscape(chance, _hue(chance, prompt), (max(1, round(size[0] * shrink)), max(1, round(size[1] * shrink))))
     if scene.size != size:
         scene = scene.resize(size, Image.Resampling.BICUBIC)
     return write_caption(scene, prompt, label)
@@ -39,8 +48,13 @@ def _chance(seed: str) -> random.Random:
     return random.Random(hashlib.sha256(seed.encode("utf-8", "replace")).digest())  # noqa: S311
 
 
-def _landscape(chance: random.Random, size: tuple[int, int]) -> Image.Image:
-    hue = chance.random()
+def _hue(chance: random.Random, prompt: str) -> float:
+    """Take the colour from the first word that names one, else from chance."""
+    made_up = chance.random()
+    return next((HUES[word] for word in re.findall(r"\w+", prompt.lower()) if word in HUES), made_up)
+
+
+def _landscape(chance: random.Random, hue: float, size: tuple[int, int]) -> Image.Image:
     turn = chance.choice((-0.12, -0.08, 0.07, 0.11, 0.5))
     night = chance.random() < 0.3
     high = _colour(hue, 0.62, 0.2 if night else 0.72)
@@ -126,14 +140,15 @@ def _mix(first: Colour, second: Colour, share: float) -> Colour:
     return red, green, blue
 
 
-def tint(seed: str, picture: Image.Image) -> Image.Image:
-    """Recolour a picture in two colours made up from a seed.
+def tint(picture: Image.Image, prompt: str, seed: str) -> Image.Image:
+    """Recolour a picture in two colours.
 
-    :param seed: any text
     :param picture: in mode RGB; its size is kept
+    :param prompt: may name the colour
+    :param seed: any text; the same one always gives the same colours
     """
-    chance = _chance(seed)
-    hue = chance.random()
-    dark, light = _colour(hue, 0.85, 0.25), _colour(hue + chance.uniform(0.08, 0.5), 0.35, 1.0)
+    chance = _chance(f"{seed}\n{prompt}")
+    hue = _hue(chance, prompt)
+    dark, light = _colour(hue, 0.85, 0.25), _colour(hue + chance.uniform(-0.02, 0.04), 0.5, 1.0)
     duotone = ImageOps.colorize(ImageOps.autocontrast(picture.convert("L")), black=dark, white=light)
-    return Image.blend(picture, duotone, 0.8).filter(ImageFilter.SMOOTH)
+    return Image.blend(picture, duotone, 0.9).filter(ImageFilter.SMOOTH)

@@ -91,9 +91,9 @@ def _break(word: str, font: Font, width: int) -> list[str]:
 
 def _frost(picture: Image.Image, box: tuple[int, int, int, int], radius: int) -> None:
     pane = picture.crop(box)
-    small = pane.resize((max(1, pane.width // 8), max(1, pane.height // 8)))
-    blurred = small.filter(ImageFilter.GaussianBlur(max(1, radius // 4))).resize(pane.size)
+    small = pane.resize((max(1, pane.width // 16), max(1, pane.height // 16)))
+    blurred = small.filter(ImageFilter.GaussianBlur(max(2, radius // 4))).resize(pane.size)
     dimmed = ImageEnhance.Brightness(blurred).enhance(0.55)
     mask = Image.new("L", pane.size)
-    ImageDraw.Draw(mask).rounded_rectangle((0, 0, pane.width - 1, pane.height - 1), radius, fill=235)
+    ImageDraw.Draw(mask).rounded_rectangle((0, 0, pane.width - 1, pane.height - 1), radius, fill=255)
     picture.paste(dimmed, box, mask)

@@ -121,8 +121,8 @@ def _open(upload: Upload) -> Image.Image:
 def _edit(work: Work, images: list[Image.Image], size: tuple[int, int] | None, number: int) -> Image.Image:
     original = images[0].convert("RGB")
     parameters = work.parameters
-    seed = " ".join([parameters.prompt, parameters.model.id, str(number), *(image.sha256 for image in work.images)])
-    edited = tint(seed, original)
+    seed = " ".join([parameters.model.id, str(number), *(image.sha256 for image in work.images)])
+    edited = tint(original, parameters.prompt, seed)
     for position, other in enumerate(images[1:]):
         _inset(edited, other, position)
     edited = write_caption(edited, parameters.prompt, parameters.model.id)

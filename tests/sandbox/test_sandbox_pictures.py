@@ -114,6 +114,19 @@ def test_an_edit_changes_the_picture_and_keeps_its_size(api):
     assert difference(edited, Image.new("RGB", (120, 80), RED)) > 30
 
 
+def test_a_season_in_the_prompt_sets_the_colours(api):
+    original = api.fetch(api.generate("black-forest-labs/FLUX-1-schnell", "the sea", size="128x128"))
+
+    def colours(prompt: str) -> list[float]:
+        answer = api.edit("black-forest-labs/FLUX-1-schnell", ("image", original), prompt=prompt)
+        return ImageStat.Stat(api.picture(answer).convert("RGB")).mean
+
+    red, _, blue = colours("the same in autumn")
+    assert red > blue
+    red, _, blue = colours("the same in winter")
+    assert blue > red
+
+
 def test_an_edit_in_another_size(api, red_png):
     assert api.picture(api.edit(EDITOR, ("image", red_png), size="64x32")).size == (64, 32)
 
