@@ -30,11 +30,11 @@ class ObjectStore:
     def get(self, key: str) -> bytes:
         return bytes(self._client.get_object(Bucket=BUCKET, Key=key)["Body"].read())
 
-    def keys(self) -> list[str]:
+    def names(self) -> list[str]:
         return [entry["Key"] for entry in self._client.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
     def clear(self) -> None:
-        for key in self.keys():
+        for key in self.names():
             self._client.delete_object(Bucket=BUCKET, Key=key)
 
 
