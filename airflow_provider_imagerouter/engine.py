@@ -260,6 +260,7 @@ class Engine:
         price = await self._budget.reserve(request.model) if self._budget else None
         claimed = None
         try:
+            await self._hook.wait_for_turn()  # first, so that a call that waits for it is no orphan if this ends here
             claimed = await self._in_thread(self._ledger.claim, entry, price, 4 * len(request.prompt or ""))
         finally:
             if claimed is None:
@@ -277,7 +278,7 @@ class Engine:
         self._say("Asking %s for %s", request.model, _describe(request))
         started = time.monotonic()
         try:
-            answer = await self._hook.send(request)
+            answer = await self._hook.send(request, has_turn=True)
         except ImageRouterError as error:
             await self._note_failure(claimed, error, price)
             raise

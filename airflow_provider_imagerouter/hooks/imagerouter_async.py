@@ -12,7 +12,7 @@ from airflow.providers.common.compat.sdk import BaseHook
 
 from airflow_provider_imagerouter.hooks.connection import ConnectionSettings, read_connection
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
-from airflow_provider_imagerouter.hooks.pace import Pace
+from airflow_provider_imagerouter.hooks.pace import pace_of
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -46,7 +46,6 @@ class ImageRouterAsyncHook(BaseHook):
         self.imagerouter_conn_id = imagerouter_conn_id
         self._settings: ConnectionSettings | None = None
         self._client: httpx.AsyncClient | None = None
-        self._pace = Pace()
 
     async def get_settings(self) -> ConnectionSettings:
         """Return the connection, read once."""
@@ -103,13 +102,18 @@ class ImageRouterAsyncHook(BaseHook):
         request = await asyncio.to_thread(edit_request, image, mask, model=model, prompt=prompt, **options)
         return await self.send(request)
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request, *, has_turn: bool = False) -> Answer:
         """
         Send a checked request. This costs money.
 
         :param request: what to generate or edit
+        :param has_turn: whether :meth:`wait_for_turn` was awaited just before
         """
-        return await self._run(request.call())
+        return await self._run(request.call(), has_turn=has_turn)
+
+    async def wait_for_turn(self) -> None:
+        """Wait until the rate limit has room for a call, together with all others over this connection."""
+        await pace_of(await self.get_settings()).turn()
 
     async def list_models(self, **filters: Unpack[ModelFilters]) -> dict[str, Model]:
         """
@@ -157,7 +161,7 @@ class ImageRouterAsyncHook(BaseHook):
         settings = await self.get_settings()
         return estimate_cost(await self.list_models(), requests, settings.model)
 
-    async def _run(self, call: Call[T], retry_timeout: float | None = None) -> T:
+    async def _run(self, call: Call[T], retry_timeout: float | None = None, *, has_turn: bool = False) -> T:
         from tenacity import AsyncRetrying
 
         from airflow_provider_imagerouter.hooks.httpx_transport import exchange, new_client
@@ -165,16 +169,22 @@ class ImageRouterAsyncHook(BaseHook):
 
         settings = await self.get_settings()
         client = self._client = self._client or new_client(settings)
+        pace = pace_of(settings)
 
         async def once() -> T:
-            await self._pace.turn()
             reply = await exchange(client, settings, call)
             if call.method == "POST":
-                self._pace.learn(reply)
+                pace.learn(reply)
             return call.result(reply)
 
+        async def sleep(seconds: float) -> None:
+            await asyncio.sleep(seconds)
+            await pace.turn()
+
+        if not has_turn:  # before the time for retries begins to run
+            await pace.turn()
         limit = settings.retry_timeout if retry_timeout is None else retry_timeout
-        return await AsyncRetrying(**retry_policy(limit))(once)
+        return await AsyncRetrying(sleep=sleep, **retry_policy(limit))(once)
 
 
 async def _get_connection(conn_id: str) -> Any:
