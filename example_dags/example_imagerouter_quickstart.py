@@ -14,7 +14,7 @@ def example_imagerouter_quickstart():
 
     @task
     def write_prompt(params: dict) -> str:
-        return f"A travel poster for {params['city']}: flat shapes, three colours, hills above the water"
+        return f"A travel poster for {params['city']}: a wide sky, hills and the sea, in few flat colours"
 
     poster = ImageRouterGenerateOperator(
         task_id="poster",
