@@ -66,6 +66,10 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
+    def freeze_parent(self) -> None:
+        """Stop the process, but not its children."""
+        os.kill(self.pid, signal.SIGSTOP)
+
     def kill(self) -> None:
         """End it and its children at once."""
         self.signal(signal.SIGCONT)
@@ -159,15 +163,16 @@ class RealAirflow:
             health.get(part, {}).get("status") == "healthy" for part in ("scheduler", "triggerer", "dag_processor")
         )
 
-    def start(self, *command: str) -> Process:
-        """Start one of Airflow's processes; it is stopped with the rest."""
-        process = Process(list(command), self.environ, self.home / f"{command[0]}-{len(self._processes)}.log")
+    def start(self, *command: str, **environ: str) -> Process:
+        """Start one of Airflow's processes, with more environment variables; it is stopped with the rest."""
+        log = self.home / f"{command[0]}-{len(self._processes)}.log"
+        process = Process(list(command), {**self.environ, **environ}, log)
         self._processes.append(process)
         return process
 
-    def start_triggerer(self) -> Process:
+    def start_triggerer(self, **environ: str) -> Process:
         """Start a triggerer, the first or another."""
-        return self.start("triggerer", "--skip-serve-logs")
+        return self.start("triggerer", "--skip-serve-logs", **environ)
 
     def stop(self) -> None:
         """End all processes that were started here."""
