@@ -47,11 +47,10 @@ async def test_calls_in_flight_count_with_their_highest_price_until_they_end_che
     await budget_.settle(first, Decimal("0.004"))
     assert await third == Decimal("0.01")
     await budget_.settle(second, Decimal("0.01"))
+    fourth = asyncio.create_task(budget_.reserve("cheap"))
+    await budget_.settle(Decimal("0.01"), Decimal("0.01"))
     with pytest.raises(ImageRouterBudgetError):
-        async with asyncio.timeout(5):
-            fourth = asyncio.create_task(budget_.reserve("cheap"))
-            await budget_.settle(Decimal("0.01"), Decimal("0.01"))
-            await fourth
+        await asyncio.wait_for(fourth, 5)
 
 
 async def test_a_dear_call_waits_for_others_only_while_that_may_help():

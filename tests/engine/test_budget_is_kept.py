@@ -1,0 +1,119 @@
+"""``max_cost_usd`` against what the sandbox really billed. Its models cost $0.004, and $0.01 at most."""
+
+from __future__ import annotations
+
+import pytest
+
+from airflow_provider_imagerouter.exceptions import (
+    ImageRouterBudgetError,
+    ImageRouterError,
+    ImageRouterProviderError,
+    ImageRouterUnknownOutcomeError,
+)
+
+CATS = [f"cat {number}" for number in range(30)]
+
+
+def test_eight_at_a_time_do_not_pass_the_budget(attempts):
+    with pytest.raises(ImageRouterBudgetError) as caught:
+        attempts.batch(CATS, model="sandbox/slow-0.2", max_concurrency=8, max_cost_usd=0.05)
+    totals = attempts.totals
+    # The last call is sent while $0.01 are left: 11 calls leave $0.006.
+    assert (totals["billed_calls"], totals["billed_usd"]) == (11, 0.044)
+    assert len(attempts.pictures) == 11
+    message = str(caught.value)
+    assert "max_cost_usd is $0.05; $0.044 are spent, and sandbox/slow-0.2 may cost $0.01 more" in message
+    assert "11 of 30 done" in message
+    assert [row["status"] for row in attempts.rows].count("success") == 11
+    assert [row["status"] for row in attempts.rows].count("not_sent") >= 11
+
+
+def test_a_larger_budget_goes_on_where_it_stopped(attempts):
+    for budget in (0.03, 0.03, 0.05):
+        with pytest.raises(ImageRouterBudgetError):
+            attempts.batch(CATS, max_cost_usd=budget)
+        assert attempts.totals["billed_usd"] <= budget
+    manifest = attempts.batch(CATS, max_cost_usd="0.2")
+    assert attempts.calls == dict.fromkeys(CATS, 1)
+    assert manifest["cost_usd"] == attempts.totals["billed_usd"] == 0.12
+
+
+def test_a_cost_of_null_counts_as_the_highest_price(attempts):
+    for _ in range(2):
+        with pytest.raises(ImageRouterBudgetError):
+            attempts.batch(CATS, model="sandbox/null-cost", max_cost_usd=0.055)
+        assert attempts.totals["calls"] == 5
+
+
+def test_calls_that_were_billed_without_a_picture_count(attempts):
+    errors = []
+    for _ in range(6):
+        with pytest.raises(ImageRouterError) as caught:
+            attempts.generate(model="sandbox/no-data", max_cost_usd=0.02)
+        errors.append(type(caught.value))
+    assert errors == [ImageRouterProviderError] * 3 + [ImageRouterBudgetError] * 3
+    assert attempts.totals["billed_usd"] == 0.012
+
+
+def test_calls_whose_end_is_unknown_count_as_the_highest_price(attempts):
+    errors = []
+    for _ in range(4):
+        with pytest.raises(ImageRouterError) as caught:
+            attempts.generate(model="sandbox/hangs-up", max_cost_usd=0.025)
+        errors.append(type(caught.value))
+    assert errors == [ImageRouterUnknownOutcomeError] * 2 + [ImageRouterBudgetError] * 2
+    assert attempts.totals["billed_calls"] == 2
+
+
+def test_failures_that_cost_nothing_do_not_count(attempts):
+    for _ in range(5):
+        with pytest.raises(ImageRouterProviderError):
+            attempts.generate(model="sandbox/fails", max_cost_usd=0.01)
+    assert attempts.totals["billed_usd"] == 0
+
+
+def test_candidates_that_fit_are_kept(attempts):
+    with pytest.raises(ImageRouterBudgetError, match=r"2 picture\(s\) are there already, and kept"):
+        attempts.generate(n=4, max_cost_usd=0.015)
+    assert len(attempts.pictures) == 2
+    assert len(attempts.generate(n=4, max_cost_usd=0.03)) == 4
+    assert attempts.totals["billed_calls"] == 4
+
+
+def test_the_connection_has_a_budget_for_tasks_without_one(attempts, set_extra):
+    set_extra(max_cost_usd="0.015")
+    with pytest.raises(ImageRouterBudgetError):
+        attempts.generate(n=4)
+    assert attempts.totals["billed_calls"] == 2
+    assert len(attempts.generate(n=4, max_cost_usd=1)) == 4
+
+
+def test_nothing_may_be_spent(attempts):
+    with pytest.raises(ImageRouterBudgetError):
+        attempts.generate(max_cost_usd=0)
+    assert attempts.totals["calls"] == 0
+    assert attempts.generate(max_cost_usd=0, model="test/test")
+
+
+def test_edits_count_too(attempts):
+    (record,) = attempts.generate(run_id="other")
+    with pytest.raises(ImageRouterBudgetError):
+        attempts.edit(record, max_cost_usd=0.009)
+    assert attempts.totals["calls"] == 1
+
+
+def test_the_catalogue_is_fetched_only_when_it_is_needed(attempts, monkeypatch):
+    from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+
+    fetched = []
+    real = ImageRouterAsyncHook.list_models
+
+    async def list_models(hook, **filters):
+        fetched.append(filters)
+        return await real(hook, **filters)
+
+    monkeypatch.setattr(ImageRouterAsyncHook, "list_models", list_models)
+    attempts.batch(CATS[:4])
+    assert fetched == []
+    attempts.batch(CATS[:4], max_cost_usd=1)
+    assert fetched == [{}]
