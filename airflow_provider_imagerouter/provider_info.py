@@ -47,6 +47,7 @@ def get_provider_info() -> dict[str, Any]:
                 "python-modules": [f"{package}.triggers.imagerouter", f"{package}.triggers.credits"],
             }
         ],
+        "cli": [f"{package}.cli.definition.get_commands"],
         "task-decorators": [
             {"name": "imagerouter", "class-name": f"{package}.decorators.imagerouter.imagerouter_task"}
         ],

@@ -1,0 +1,1 @@
+"""The catalogue, the account and prices in a shell: ``airflow imagerouter …``."""
