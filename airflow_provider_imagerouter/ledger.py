@@ -28,6 +28,7 @@ from uuid import uuid4
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_imagerouter.api.answer import Answer, Picture
+from airflow_provider_imagerouter.exceptions import ImageRouterStorageError
 from airflow_provider_imagerouter.notes import HIDDEN_FOLDER, FileNotes, MemoryNotes, Notes
 
 if TYPE_CHECKING:
@@ -82,6 +83,7 @@ class Ledger:
         self._owner = uuid4().hex
         self._known: set[str] = set()
         self._closed = False
+        self._until = float("inf")
         self._renewing = threading.Lock()
 
     @property
@@ -104,11 +106,12 @@ class Ledger:
         self._known = {name.rpartition(".")[0] for name in names}
 
     def renew(self) -> None:
-        """Say that this attempt is alive."""
+        """Say that this attempt is alive, unless it was taken for dead and another one has finished the task."""
         with self._renewing:
-            if not self._closed:
+            if not self._closed and not self._is_superseded():
+                self._until = time.time() + self.lease_seconds
                 # Of a fixed length, so that who reads while it is written reads a number, too.
-                self._notes.write(_OWNER + self._owner, f"{time.time() + self.lease_seconds:.3f}")
+                self._notes.write(_OWNER + self._owner, f"{self._until:.3f}")
 
     def close(self) -> None:
         """End the attempt: what it has in flight is orphaned from now on."""
@@ -151,7 +154,10 @@ class Ledger:
         :param entry: as it stood, ``free`` or ``orphaned``
         :param price: USD, what the call may cost at most, if that is known
         :param room: bytes that its answer may need beyond the usual
+        :raises ImageRouterStorageError: if another attempt has finished the task and removed the ledger
         """
+        if self._is_superseded():
+            raise ImageRouterStorageError("Another attempt of this task has finished it", billed="no")
         claimed = Entry(entry.key, entry.generation + 1, "in flight", price)
         note = {"state": "intent", "owner": self._owner, "cost": None if price is None else str(price)}
         created = self._notes.create(_name(claimed), json.dumps(note).ljust(ENTRY_BYTES + room))
@@ -205,6 +211,10 @@ class Ledger:
                 return Entry(key, generation, "in flight" if alive else "orphaned", cost)
             case _:
                 return Entry(key, generation, "free", cost)
+
+    def _is_superseded(self) -> bool:
+        """Return whether this attempt's lease is over, as after a freeze, and its ledger was removed meanwhile."""
+        return time.time() > self._until and self._notes.read(_OWNER + self._owner) is None
 
     def _others_alive(self) -> bool:
         owners = (name for name in self._notes.names() if name.startswith(_OWNER))

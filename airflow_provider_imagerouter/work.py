@@ -10,6 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
 from airflow_provider_imagerouter.identity import Identity
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class Work(ABC):
     def to_json(self) -> dict[str, Any]:
         """Return the work as JSON values, for :func:`work_from_json`."""
         values = {**asdict(self), "kind": self.kind, "identity": list(self.identity)}
-        return dict(json.loads(json.dumps(values, default=str)))
+        return dict(json.loads(json.dumps(values, default=_as_text)))
 
     @abstractmethod
     async def run(self, notes: Notes, *, in_trigger: bool = False) -> Any:
@@ -125,7 +126,7 @@ class BatchWork(Work):
         from airflow_provider_imagerouter.ledger import open_notes
 
         if notes := open_notes(self.identity, self.folder):
-            notes.write(REQUESTS_NOTE, json.dumps(self.requests, default=str))
+            notes.write(REQUESTS_NOTE, json.dumps(self.requests, default=_as_text))
             return {**super().to_json(), "requests": None}
         return super().to_json()
 
@@ -138,7 +139,9 @@ class BatchWork(Work):
         requests = self.requests
         if requests is None:
             text = await asyncio.to_thread(notes.read, REQUESTS_NOTE)
-            requests = json.loads(text or "[]")
+            if text is None:
+                raise ImageRouterStorageError("The list of this batch's requests is gone from its ledger", billed="no")
+            requests = json.loads(text)
         engine = self._engine(
             notes, outlives_task=in_trigger, max_concurrency=self.max_concurrency, log_level=logging.DEBUG
         )
@@ -161,3 +164,10 @@ def work_from_json(values: Mapping[str, Any]) -> Work:
     kinds: dict[str, type[Work]] = {kind.kind: kind for kind in (SingleWork, BatchWork)}
     given = dict(values)
     return kinds[given.pop("kind")](**{**given, "identity": Identity(*given["identity"])})
+
+
+def _as_text(value: Any) -> str:
+    """Return what JSON has no type for, such as a path, as text; but no bytes: the database is not for them."""
+    if isinstance(value, bytes | bytearray | memoryview):
+        raise ImageRouterInputError("A deferrable task takes pictures by path, link or record, not as bytes")
+    return str(value)

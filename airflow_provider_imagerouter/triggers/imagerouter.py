@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator
 from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_imagerouter.exceptions import ImageRouterError
+from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterStorageError
 from airflow_provider_imagerouter.ledger import open_notes
 from airflow_provider_imagerouter.notes import MemoryNotes, Notes, XComNotes
 from airflow_provider_imagerouter.triggers.event import error_event, success_event
 from airflow_provider_imagerouter.work import Work, work_from_json
-
-log = logging.getLogger(__name__)
 
 
 class ImageRouterTrigger(BaseTrigger):
@@ -39,6 +36,7 @@ class ImageRouterTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Do the work; the one event says how it ended."""
         try:
+            await asyncio.to_thread(_import_engine)
             work = work_from_json(self.work)
             result = await work.run(await _open_notes(work), in_trigger=True)
         except ImageRouterError as error:
@@ -47,14 +45,28 @@ class ImageRouterTrigger(BaseTrigger):
             yield TriggerEvent(success_event(result))  # type: ignore[no-untyped-call]
 
 
+def _import_engine() -> None:
+    """Import what the first work needs, which takes a second, outside the event loop that all triggers share."""
+    from airflow_provider_imagerouter import batch  # noqa: F401
+    from airflow_provider_imagerouter.hooks import imagerouter_async  # noqa: F401
+    from airflow_provider_imagerouter.hooks.httpx_transport import ssl_context
+
+    ssl_context()
+
+
 async def _open_notes(work: Work) -> Notes:
-    """Return the place for the ledger: files, else an XCom, if this Airflow lets triggers use it."""
+    """
+    Return the place for the ledger: files, else an XCom, if this Airflow lets triggers use it.
+
+    :raises ImageRouterStorageError: if it cannot be read: then nobody knows what is paid already
+    """
     if notes := await asyncio.to_thread(open_notes, work.identity, work.folder):
         return notes
+    if not XComNotes.work_in_triggers():
+        return MemoryNotes()
     xcom = XComNotes(work.identity, asyncio.get_running_loop())
     try:
         await asyncio.to_thread(xcom.names)
-    except Exception as error:
-        log.debug("No XComs in this trigger: %s", error)
-        return MemoryNotes()
+    except Exception as error:  # whatever Airflow's API raises
+        raise ImageRouterStorageError(f"Could not read the ledger: {error!r}", billed="no") from error
     return xcom
