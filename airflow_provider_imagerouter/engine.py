@@ -363,7 +363,8 @@ class Engine:
         """Use the ledger; what its place raises, is as many as there are libraries."""
         try:
             return await asyncio.get_running_loop().run_in_executor(_ledger_threads(), function, *args)
-        except ImageRouterError:
+        except ImageRouterStorageError as error:
+            error.billed = "no"  # by itself
             raise
         except Exception as error:
             message = f"The ledger could not be used: {type(error).__name__}: {error}"
