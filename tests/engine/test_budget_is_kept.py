@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import pytest
 
 from airflow_provider_imagerouter.exceptions import (
@@ -10,19 +12,23 @@ from airflow_provider_imagerouter.exceptions import (
     ImageRouterProviderError,
     ImageRouterUnknownOutcomeError,
 )
+from airflow_provider_imagerouter.hooks.httpx_transport import exchange
+
+GENERATIONS = "/v1/openai/images/generations"
+QUICK = "sandbox/revises"
 
 CATS = [f"cat {number}" for number in range(30)]
 
 
 def test_eight_at_a_time_do_not_pass_the_budget(attempts):
     with pytest.raises(ImageRouterBudgetError) as caught:
-        attempts.batch(CATS, model="sandbox/slow-0.2", max_concurrency=8, max_cost_usd=0.05)
+        attempts.batch(CATS, model="sandbox/slow-0.5", max_concurrency=8, max_cost_usd=0.05)
     totals = attempts.totals
     # The last call is sent while $0.01 are left: 11 calls leave $0.006.
     assert (totals["billed_calls"], totals["billed_usd"]) == (11, 0.044)
     assert len(attempts.pictures) == 11
     message = str(caught.value)
-    assert "max_cost_usd is $0.05; $0.044 are spent, and sandbox/slow-0.2 may cost $0.01 more" in message
+    assert "max_cost_usd is $0.05; $0.044 are spent, and sandbox/slow-0.5 may cost $0.01 more" in message
     assert "11 of 30 done" in message
     assert [row["status"] for row in attempts.rows].count("success") == 11
     assert [row["status"] for row in attempts.rows].count("not_sent") >= 11
@@ -31,9 +37,9 @@ def test_eight_at_a_time_do_not_pass_the_budget(attempts):
 def test_a_larger_budget_goes_on_where_it_stopped(attempts):
     for budget in (0.03, 0.03, 0.05):
         with pytest.raises(ImageRouterBudgetError):
-            attempts.batch(CATS, max_cost_usd=budget)
+            attempts.batch(CATS, model=QUICK, max_cost_usd=budget)
         assert attempts.totals["billed_usd"] <= budget
-    manifest = attempts.batch(CATS, max_cost_usd="0.2")
+    manifest = attempts.batch(CATS, model=QUICK, max_cost_usd="0.2")
     assert attempts.calls == dict.fromkeys(CATS, 1)
     assert manifest["cost_usd"] == attempts.totals["billed_usd"] == 0.12
 
@@ -74,23 +80,23 @@ def test_failures_that_cost_nothing_do_not_count(attempts):
 
 def test_candidates_that_fit_are_kept(attempts):
     with pytest.raises(ImageRouterBudgetError, match=r"2 picture\(s\) are there already, and kept"):
-        attempts.generate(n=4, max_cost_usd=0.015)
+        attempts.generate(model=QUICK, n=4, max_cost_usd=0.015)
     assert len(attempts.pictures) == 2
-    assert len(attempts.generate(n=4, max_cost_usd=0.03)) == 4
+    assert len(attempts.generate(model=QUICK, n=4, max_cost_usd=0.03)) == 4
     assert attempts.totals["billed_calls"] == 4
 
 
 def test_the_connection_has_a_budget_for_tasks_without_one(attempts, set_extra):
     set_extra(max_cost_usd="0.015")
     with pytest.raises(ImageRouterBudgetError):
-        attempts.generate(n=4)
+        attempts.generate(model=QUICK, n=4)
     assert attempts.totals["billed_calls"] == 2
-    assert len(attempts.generate(n=4, max_cost_usd=1)) == 4
+    assert len(attempts.generate(model=QUICK, n=4, max_cost_usd=1)) == 4
 
 
 def test_nothing_may_be_spent(attempts):
     with pytest.raises(ImageRouterBudgetError):
-        attempts.generate(max_cost_usd=0)
+        attempts.generate(model=QUICK, max_cost_usd=0)
     assert attempts.totals["calls"] == 0
     assert attempts.generate(max_cost_usd=0, model="test/test")
 
@@ -98,22 +104,19 @@ def test_nothing_may_be_spent(attempts):
 def test_edits_count_too(attempts):
     (record,) = attempts.generate(run_id="other")
     with pytest.raises(ImageRouterBudgetError):
-        attempts.edit(record, max_cost_usd=0.009)
+        attempts.edit(record, model=QUICK, max_cost_usd=0.009)
     assert attempts.totals["calls"] == 1
 
 
-def test_the_catalogue_is_fetched_only_when_it_is_needed(attempts, monkeypatch):
-    from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+def test_the_catalogue_is_fetched_once_and_only_when_it_is_needed(attempts, monkeypatch):
+    paths = []
 
-    fetched = []
-    real = ImageRouterAsyncHook.list_models
+    async def count(client, settings, call):
+        paths.append(call.path)
+        return await exchange(client, settings, call)
 
-    async def list_models(hook, **filters):
-        fetched.append(filters)
-        return await real(hook, **filters)
-
-    monkeypatch.setattr(ImageRouterAsyncHook, "list_models", list_models)
-    attempts.batch(CATS[:4])
-    assert fetched == []
-    attempts.batch(CATS[:4], max_cost_usd=1)
-    assert fetched == [{}]
+    monkeypatch.setattr("airflow_provider_imagerouter.hooks.httpx_transport.exchange", count)
+    attempts.batch(CATS[:4], model=QUICK)
+    assert Counter(paths) == {GENERATIONS: 4}
+    attempts.batch(CATS[:4], model=QUICK, max_cost_usd=1)
+    assert Counter(paths) == {GENERATIONS: 8, "/v2/models": 1}

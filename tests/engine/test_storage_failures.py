@@ -37,7 +37,7 @@ def test_on_a_full_disk_nothing_is_paid(attempts, small_disk):
 def test_a_budget_does_not_hang_on_a_full_disk(attempts, small_disk):
     attempts.folder.mkdir()
     small_disk.fill(free=8 * 1024)
-    error = fail(attempts.generate, n=4, max_cost_usd=0.015, prompt="a long prompt" * 100)
+    error = fail(attempts.generate, model="sandbox/revises", n=4, max_cost_usd=0.015, prompt="a long prompt" * 100)
     assert isinstance(error, ImageRouterStorageError)
     assert attempts.totals["calls"] == 0
 

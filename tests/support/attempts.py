@@ -7,8 +7,11 @@ import multiprocessing
 import os
 import traceback
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from airflow_provider_imagerouter.operators.batch import ImageRouterBatchOperator
 from airflow_provider_imagerouter.operators.edit import ImageRouterEditOperator
@@ -22,9 +25,18 @@ OPERATORS: dict[str, Any] = {
 }
 CONTEXT = ("run_id", "map_index", "task_state_store")
 
-# Imports everything once; each attempt is then forked from there.
-_processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload(["support.attempts", "airflow_provider_imagerouter.work"])
+
+@cache
+def processes() -> Any:
+    """Return what starts processes: one imports everything, all others are forked from it."""
+    from multiprocessing import forkserver
+
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["support.warm_up"])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]))
+        forkserver.ensure_running()
+    return context
 
 
 class RunningTask:
@@ -63,7 +75,7 @@ class AttemptProcess:
         environment = {
             key: value for key, value in os.environ.items() if key.startswith(("AIRFLOW", "NO_PROXY", "TMP"))
         }
-        self._process = _processes.Process(target=_run, args=(kind, arguments, environment, str(end)))
+        self._process = processes().Process(target=_run, args=(kind, arguments, environment, str(end)))
         self._process.start()
 
     def kill(self) -> None:
