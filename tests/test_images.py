@@ -105,6 +105,7 @@ def test_half_a_picture_is_none(kind: str) -> None:
             inspect(content[: len(content) * part // 100])
 
 
+@pytest.mark.filterwarnings("ignore::UserWarning")
 @pytest.mark.parametrize("kind", KINDS)
 def test_broken_bytes_never_lead_to_another_error(kind: str) -> None:
     """Whatever the decoders stumble over."""

@@ -55,6 +55,7 @@ def test_a_record_has_every_key() -> None:
         "uri": "https://pictures.invalid/0.png",
         "url": "https://pictures.invalid/0.png",
         "path": None,
+        "duration_seconds": None,
         "content_type": None,
         "width": None,
         "height": None,

@@ -97,6 +97,7 @@ class Request:
 
     def __post_init__(self) -> None:
         """Check every value."""
+        _check_text("model", self.model)
         for name, value in self.parameters.items():
             check_parameter(name, value)
 
