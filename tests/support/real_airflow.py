@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import os
@@ -102,6 +103,7 @@ class RealAirflow:
         self.database = home / "airflow.db"
         self._processes: list[Process] = []
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+        self.fernet_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
         self.environ = {**clean, **self._settings(dags), **(environ or {})}
 
     def _settings(self, dags: Path) -> dict[str, str]:
@@ -112,6 +114,7 @@ class RealAirflow:
                 "DAGS_ARE_PAUSED_AT_CREATION": False,
                 "EXECUTION_API_SERVER_URL": f"{self.url}/execution/",
                 "EXECUTOR": "LocalExecutor",
+                "FERNET_KEY": self.fernet_key,
                 "LOAD_EXAMPLES": False,
                 "PARALLELISM": 4,
                 "SIMPLE_AUTH_MANAGER_ALL_ADMINS": True,
@@ -126,7 +129,7 @@ class RealAirflow:
                 "TRIGGER_TIMEOUT_CHECK_INTERVAL": 1,
                 "ENABLE_HEALTH_CHECK": False,
             },
-            "TRIGGERER": {"JOB_HEARTBEAT_SEC": 1, "TRIGGERER_HEALTH_CHECK_THRESHOLD": 4},
+            "TRIGGERER": {"JOB_HEARTBEAT_SEC": 1, "TRIGGERER_HEALTH_CHECK_THRESHOLD": 5},
         }
         settings = {
             f"AIRFLOW__{section}__{key}": str(value)
@@ -173,6 +176,22 @@ class RealAirflow:
     def start_triggerer(self, **environ: str) -> Process:
         """Start a triggerer, the first or another."""
         return self.start("triggerer", "--skip-serve-logs", **environ)
+
+    def keep_spare_triggerer(self, **environ: str) -> None:
+        """Start another triggerer and freeze it, so that it can take over at once."""
+        before = self._triggerer_jobs()
+        self._spare = self.start_triggerer(**environ)
+        wait_for("another triggerer", lambda: self._triggerer_jobs() > before, START_SECONDS)
+        self._spare.signal(signal.SIGSTOP)
+
+    def use_spare_triggerer(self) -> None:
+        """Let the spare triggerer go on in place of the other, whatever became of it."""
+        self._spare.signal(signal.SIGCONT)
+        self.triggerer = self._spare
+
+    def _triggerer_jobs(self) -> int:
+        sql = "SELECT count(*) AS number FROM job WHERE job_type = 'TriggererJob'"
+        return int(self.query(sql)[0]["number"])
 
     def stop(self) -> None:
         """End all processes that were started here."""

@@ -1,0 +1,74 @@
+"""One real Airflow for all of these tests, and a sandbox that counts."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support.real_airflow import RealAirflow, wait_for
+
+from airflow_provider_imagerouter.sandbox.process import SandboxProcess
+
+HERE = Path(__file__).parent
+LEASE_SECONDS = 6
+
+
+@pytest.fixture(scope="session")
+def airflow(
+    tmp_path_factory: pytest.TempPathFactory, imagerouter_sandbox_process: SandboxProcess
+) -> Iterator[RealAirflow]:
+    """Run a real Airflow."""
+    connection = imagerouter_sandbox_process.connection_uri()
+    environ = {
+        "AIRFLOW_CONN_IMAGEROUTER_DEFAULT": connection,
+        "AIRFLOW_CONN_IMAGEROUTER_IMPATIENT": json.dumps({**json.loads(connection), "extra": {"retry_timeout": 0}}),
+        "AIRFLOW__IMAGEROUTER__LEASE_SECONDS": str(LEASE_SECONDS),
+    }
+    with RealAirflow(tmp_path_factory.mktemp("airflow"), HERE / "dags", environ) as airflow:
+        yield airflow
+
+
+@pytest.fixture(autouse=True)
+def say_what_airflow_said(request: pytest.FixtureRequest, airflow: RealAirflow) -> Iterator[None]:
+    """Show Airflow's logs where a test failed."""
+    failed = request.session.testsfailed
+    yield
+    if request.session.testsfailed > failed:
+        print(airflow.logs())
+
+
+class Counts:
+    """What the sandbox counted."""
+
+    def __init__(self, sandbox: SandboxProcess) -> None:
+        self._sandbox = sandbox
+
+    @property
+    def totals(self) -> dict[str, Any]:
+        totals: dict[str, Any] = self._sandbox.ledger()["totals"]
+        return totals
+
+    @property
+    def sent(self) -> int:
+        """How many paying calls came in, refused ones not counted."""
+        totals = self.totals
+        return int(totals["calls"] - totals["refused"])
+
+    @property
+    def finished(self) -> int:
+        return int(self.totals["succeeded"])
+
+    def wait_until_sent(self, number: int) -> None:
+        wait_for(f"{number} calls", lambda: self.sent >= number)
+
+    def wait_until_finished(self, number: int) -> None:
+        wait_for(f"{number} finished calls", lambda: self.finished >= number)
+
+
+@pytest.fixture
+def counts(imagerouter_sandbox: SandboxProcess) -> Counts:
+    """Return the sandbox's counts, all of them zero."""
+    return Counts(imagerouter_sandbox)
