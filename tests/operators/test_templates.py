@@ -33,8 +33,8 @@ CONF: dict[str, Any] = {
 def test_every_field(dag: DAG, runs: Runs, tmp_path: Path) -> None:
     (tmp_path / "in.png").write_bytes(picture())
     fields = {name: f"{{{{ dag_run.conf['{name}'] }}}}" for name in (*CONF, "output_path")}
-    ImageRouterGenerateOperator(task_id="generate", **fields)
-    ImageRouterEditOperator(
+    generate = ImageRouterGenerateOperator(task_id="generate", **fields)
+    generate >> ImageRouterEditOperator(
         task_id="edit", image="{{ dag_run.conf['image'] }}", **{**fields, "filename": "{{ task.task_id }}"}
     )
     run = runs(dag, **CONF, output_path=str(tmp_path / "out"), image=str(tmp_path / "in.png"))
