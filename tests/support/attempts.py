@@ -89,20 +89,16 @@ class AttemptProcess:
         return self._process.exitcode is not None
 
     @property
-    def result(self) -> Any:
-        """What it returned, once it has ended."""
-        return self._outcome("result")
+    def outcome(self) -> dict[str, Any]:
+        """What it returned (``result``), or the class of the error it ended with (``error``), once it has ended."""
+        assert self.wait(120), "the attempt does not end"
+        return dict(json.loads(self._end.read_text()))
 
     @property
-    def error(self) -> Any:
-        """The name of the error's class that it ended with."""
-        return self._outcome("error")
-
-    def _outcome(self, key: str) -> Any:
-        assert self.wait(120), "the attempt does not end"
-        outcome = json.loads(self._end.read_text())
-        assert outcome.get(key) is not None, outcome
-        return outcome[key]
+    def result(self) -> Any:
+        """What it returned."""
+        assert "result" in self.outcome, self.outcome
+        return self.outcome["result"]
 
 
 def _run(kind: str, arguments: dict[str, Any], environment: dict[str, str], end: str) -> None:
