@@ -1,0 +1,70 @@
+"""What a deferred task leaves in Airflow's database: no bytes, no secrets, nothing large."""
+
+from __future__ import annotations
+
+import json
+import signal
+from typing import Any
+
+from support.real_airflow import wait_for
+
+from airflow_provider_imagerouter.sandbox.keys import RICH_KEY
+
+
+def trigger_rows(airflow) -> list[dict[str, Any]]:
+    """Return the deferred tasks' triggers, their arguments decrypted."""
+    from cryptography.fernet import Fernet
+
+    fernet = Fernet(airflow.fernet_key)
+    rows = airflow.query("SELECT * FROM trigger")
+    return [{**row, "encrypted_kwargs": fernet.decrypt(row["encrypted_kwargs"].encode()).decode()} for row in rows]
+
+
+def test_the_list_of_a_batch_is_not_in_its_trigger(airflow, counts, tmp_path):
+    run = airflow.trigger("batch", requests=1000, model="sandbox/slow-20", output_path=str(tmp_path))
+    counts.wait_until_sent(2)
+    (row,) = trigger_rows(airflow)
+    assert "Picture" not in row["encrypted_kwargs"]
+    assert len(row["encrypted_kwargs"]) < 2000
+    run.mark("batch", "failed")
+    wait_for("the trigger to go", lambda: not trigger_rows(airflow))
+
+
+def test_triggers_and_events_hold_no_bytes_and_no_secrets(airflow, counts, tmp_path):
+    """The scheduler is frozen while the event waits in the database for a worker."""
+    runs = [
+        airflow.trigger("generate_base64", n=4, output_path=str(tmp_path)),
+        airflow.trigger("generate", model="sandbox/slow-3", prompt="links"),
+    ]
+    for run in runs:
+        run.wait_for_state("generate", "deferred")
+    triggers = trigger_rows(airflow)
+    airflow.scheduler.signal(signal.SIGSTOP)
+    try:
+        sql = "SELECT run_id, next_kwargs FROM task_instance WHERE next_kwargs LIKE '%success%'"
+        wait_for("two events", lambda: len(airflow.query(sql)) == 2)
+        events = {row["run_id"]: row["next_kwargs"] for row in airflow.query(sql)}
+        ledgers = airflow.query("SELECT * FROM xcom WHERE key = 'imagerouter_ledger'")
+    finally:
+        airflow.scheduler.signal(signal.SIGCONT)
+    assert [run.wait_for_end("generate") for run in runs] == ["success"] * 2
+
+    pictures = list(tmp_path.glob("*.webp"))
+    assert len(pictures) == 4
+    assert all(len(row["encrypted_kwargs"]) < 2000 for row in triggers)
+    assert len(events[runs[0].run_id]) < 6000
+    assert len(events[runs[1].run_id]) < 2000
+    assert len(ledgers) == 1
+    assert len(json.dumps(ledgers)) < 4000
+    everything = b"".join(file.read_bytes() for file in airflow.home.glob("airflow.db*"))
+    assert RICH_KEY.encode() not in everything
+    assert not any(RICH_KEY in row["encrypted_kwargs"] for row in triggers)
+    assert RICH_KEY not in airflow.logs()
+
+
+def test_nothing_is_left_of_a_ledger_when_the_task_succeeded(airflow, counts, tmp_path):
+    runs = [airflow.trigger("generate", output_path=str(tmp_path)), airflow.trigger("generate")]
+    assert [run.wait_for_end("generate") for run in runs] == ["success"] * 2
+    assert runs[1].xcom("generate", "imagerouter_ledger") is None
+    assert not list(tmp_path.glob(".imagerouter/*/*"))
+    assert not airflow.query("SELECT id FROM trigger")
