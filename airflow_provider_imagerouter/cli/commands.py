@@ -80,6 +80,8 @@ def _hook(args: Namespace) -> Iterator[ImageRouterHook]:
         yield hook
     except AirflowException as error:
         sys.exit(f"Error: {error}")
+    finally:
+        logging.disable(logging.NOTSET)
 
 
 def _print(args: Namespace, data: Any, rows: list[dict[str, str]]) -> None:
