@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from airflow.sdk import XComArg
+
 from airflow_provider_imagerouter.api.request import check_n, check_parameter
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
 from airflow_provider_imagerouter.operators.base import ImageRouterPayingOperator, is_final
@@ -71,7 +73,7 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         self.fail_on_partial_error = fail_on_partial_error
         if isinstance(max_concurrency, bool) or not isinstance(max_concurrency, int) or max_concurrency < 1:
             raise ImageRouterInputError(f"max_concurrency must be a whole number from 1, not {max_concurrency!r}")
-        if is_final(requests):
+        if is_final(requests) or isinstance(requests, list | tuple):
             read_requests(requests, self.model)
 
     def _work(self, identity: Identity) -> Work:
@@ -101,11 +103,16 @@ def read_requests(requests: Any, model: str | None) -> list[dict[str, Any]]:
     :raises ImageRouterInputError: if it is no list of these; a bare string would be a paid request per character
     """
     if isinstance(requests, str | bytes | Mapping) or not isinstance(requests, Sequence):
-        raise ImageRouterInputError(f"requests must be a list of prompts and dicts, not {type(requests).__name__}")
+        raise ImageRouterInputError(
+            f"requests must be a list of prompts and dicts, not {type(requests).__name__}; "
+            "take an upstream task's list as task.output, since a template renders it to a string"
+        )
     return [_read_request(number, request, model) for number, request in enumerate(requests, start=1)]
 
 
 def _read_request(number: int, request: Any, model: str | None) -> dict[str, Any]:
+    if isinstance(request, XComArg):
+        return {}
     parameters = {"prompt": request} if isinstance(request, str) else request
     if not isinstance(parameters, Mapping):
         raise ImageRouterInputError(f"request {number} must be a prompt or a dict, not {type(request).__name__}")
@@ -113,6 +120,10 @@ def _read_request(number: int, request: Any, model: str | None) -> dict[str, Any
         raise ImageRouterInputError(
             f"request {number} has unknown parameters {sorted(map(str, unknown))}; allowed: {', '.join(PARAMETERS)}"
         )
+    if missing := [name for name in ("image", "mask", "prompt") if name in parameters and parameters[name] is None]:
+        raise ImageRouterInputError(f"request {number} has {missing[0]}=None; leave it out if that is meant")
+    if parameters.get("image") is None and (parameters.get("mask") is not None or parameters.get("prompt") is None):
+        raise ImageRouterInputError(f"request {number} needs an image, or else a prompt and no mask")
     complete = {**parameters, "model": parameters.get("model") or model}
     for name, value in complete.items():
         if is_final(value):
