@@ -364,8 +364,7 @@ class Engine:
         try:
             return await asyncio.get_running_loop().run_in_executor(_ledger_threads(), function, *args)
         except ImageRouterStorageError as error:
-            error.billed = "no"  # by itself
-            raise
+            raise ImageRouterStorageError(str(error), billed="no") from error
         except Exception as error:
             message = f"The ledger could not be used: {type(error).__name__}: {error}"
             raise ImageRouterStorageError(message, billed="no") from error

@@ -27,6 +27,9 @@ T = TypeVar("T")
 
 TEMPLATE_EXT = (".prompt",)
 
+MAX_FILENAME_BYTES = 180
+"""What file systems take, less room for map index, number and extension."""
+
 
 class ImageRouterBaseOperator(BaseOperator):
     """
@@ -235,16 +238,29 @@ class ImageRouterRequestOperator(ImageRouterPayingOperator):
         self.size = size
         self.response_format = response_format
         self.n = n
-        for name in ("prompt", "model", "quality", "size", "response_format"):
-            check_final(name, getattr(self, name))
+        self._given: set[str] = set()
+        self._take(prompt=prompt, model=model, quality=quality, size=size, response_format=response_format)
         if is_final(response_format):
             check_bytes_have_a_place(response_format, self.output_path)
         if is_final(n):
             check_n(n)
 
+    def _take(self, **parameters: Any) -> None:
+        """Check parameters as far as they are known when the Dag is parsed, and remember which were given."""
+        for name, value in parameters.items():
+            if is_final(value):
+                check_parameter(name, value)
+            if value is not None:
+                self._given.add(name)
+
     def _work(self, identity: Identity) -> Work:
         from airflow_provider_imagerouter.work import SingleWork
 
+        for name in sorted(self._given):
+            if getattr(self, name) is None:
+                raise ImageRouterInputError(
+                    f"{name} was given, but came to None; without it another call would be paid"
+                )
         return SingleWork(
             **self._conditions(identity),
             parameters={name: getattr(self, name) for name in self.parameter_fields},
@@ -272,23 +288,13 @@ class ImageRouterImageOperator(ImageRouterRequestOperator):
     def __init__(self, *, output_format: str | None = None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
         self.output_format = output_format
-        check_final("output_format", output_format)
-
-
-def check_final(name: str, value: Any) -> None:
-    """
-    Check a parameter's value, if it is known when the Dag is parsed.
-
-    :raises ImageRouterInputError: if it is not allowed
-    """
-    if is_final(value):
-        check_parameter(name, value)
+        self._take(output_format=output_format)
 
 
 def is_final(value: Any) -> bool:
     """Return whether a value is known when the Dag is parsed: no template, no file, no upstream task's output."""
     if isinstance(value, str):
-        return not ("{{" in value or "{%" in value or value.endswith(TEMPLATE_EXT))
+        return not (value.endswith(TEMPLATE_EXT) or any(mark in value for mark in ("{{", "{%", "{#")))
     if isinstance(value, list | tuple):
         return all(map(is_final, value))
     return not isinstance(value, XComArg)
@@ -302,7 +308,9 @@ def check_filename(filename: Any) -> None:
     """
     if filename is None:
         return
-    if not isinstance(filename, str) or not filename.strip(". ") or any(mark in filename for mark in "/\\:\0"):
+    if not isinstance(filename, str) or not filename.strip(". ") or any(mark in filename for mark in "/\\?#%\0"):
         raise ImageRouterInputError(
             f"filename must be a name without folder and extension, like 'summer-poster', not {filename!r}"
         )
+    if len(filename.encode()) > MAX_FILENAME_BYTES:
+        raise ImageRouterInputError(f"filename is longer than {MAX_FILENAME_BYTES} bytes: {filename!r}")

@@ -38,6 +38,7 @@ class ImageRouterEditOperator(ImageRouterImageOperator):
         super().__init__(**kwargs)
         self.image = image
         self.mask = mask
+        self._take(image=image, mask=mask)
         if is_final(image):
             if image is None:
                 raise ImageRouterInputError("image is missing: an edit needs a picture to edit")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_imagerouter.operators.base import ImageRouterRequestOperator, check_final
+from airflow_provider_imagerouter.operators.base import ImageRouterRequestOperator
 
 
 class ImageRouterVideoOperator(ImageRouterRequestOperator):
@@ -40,4 +40,4 @@ class ImageRouterVideoOperator(ImageRouterRequestOperator):
         super().__init__(**kwargs)
         self.seconds = seconds
         self.image = image
-        check_final("seconds", seconds)
+        self._take(seconds=seconds, image=image)

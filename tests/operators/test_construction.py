@@ -35,6 +35,8 @@ BAD_PARAMETERS: dict[str, dict[str, Any]] = {
     "empty model": {"model": ""},
     "filename in a folder": {"filename": "posters/summer"},
     "filename above": {"filename": ".."},
+    "filename too long for a file system": {"filename": "x" * 200},
+    "filename that a URI would end at": {"filename": "summer?"},
     "empty filename": {"filename": ""},
     "filename as a number": {"filename": 5},
     "b64_json without a place": {"response_format": "b64_json"},

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, ObjectStoragePath
+from airflow.sdk import DAG, ObjectStoragePath, task
 from support.dags import Runs
 from support.object_store import URI, ObjectStore
 from support.pictures import picture
@@ -110,14 +110,22 @@ def test_records_in_templates(dag: DAG, runs: Runs, tmp_path: Path, template: st
     assert runs.calls[-1]["images"] == [run.xcom("made")[0]["sha256"]]
 
 
-def test_an_image_that_renders_to_nothing(dag: DAG, runs: Runs) -> None:
+def test_an_image_that_renders_to_nothing(dag: DAG, runs: Runs, tmp_path: Path) -> None:
     """An edit without a picture would be billed as text to image."""
 
+    @task
+    def nothing() -> None:
+        return None
+
+    (tmp_path / "good.png").write_bytes(picture())
+    edit("none", image=nothing())
+    edit("no_mask", image=str(tmp_path / "good.png"), mask=nothing())
     edit("empty", image="{{ [] }}")
     edit("rendered_none", image="{{ ti.xcom_pull('no_such_task') }}")
     edit("blank", image="{{ '' }}")
     run = runs(dag, state="failed")
-    assert [run.task_state(name) for name in ("empty", "rendered_none", "blank")] == ["failed"] * 3
+    names = ("none", "no_mask", "empty", "rendered_none", "blank")
+    assert [run.task_state(name) for name in names] == ["failed"] * 5
     assert runs.calls == []
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG
+from airflow.sdk import DAG, task
 
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
 from airflow_provider_imagerouter.operators.generate import ImageRouterGenerateOperator
@@ -55,6 +55,21 @@ def test_a_video_is_not_made_over_budget(imagerouter_connection: Any, run_dag: A
     run = run_dag(dag)
 
     assert run.task_state("video") == "failed"
+    assert imagerouter_connection.ledger()["totals"]["calls"] == 0
+
+
+def test_a_picture_or_prompt_that_came_to_nothing_is_not_left_out(imagerouter_connection: Any, run_dag: Any) -> None:
+    with DAG("nothing") as dag:
+
+        @task
+        def nothing() -> None:
+            return None
+
+        ImageRouterVideoOperator(task_id="no_picture", image=nothing(), prompt="Waves", model="ir/test-video")
+        ImageRouterVideoOperator(task_id="no_prompt", prompt=nothing(), model="ir/test-video")
+    run = run_dag(dag)
+
+    assert {run.task_state("no_picture"), run.task_state("no_prompt")} == {"failed"}
     assert imagerouter_connection.ledger()["totals"]["calls"] == 0
 
 
