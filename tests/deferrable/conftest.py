@@ -57,6 +57,11 @@ class Counts:
         totals = self.totals
         return int(totals["calls"] - totals["refused"])
 
+    def sent_for(self, prompt: str) -> int:
+        """How many of these had this prompt."""
+        calls = self._sandbox.ledger()["calls"]
+        return sum(call["prompt"] == prompt and call["status"] != "refused" for call in calls)
+
     @property
     def finished(self) -> int:
         return int(self.totals["succeeded"])

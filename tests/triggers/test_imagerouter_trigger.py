@@ -69,14 +69,22 @@ def totals(imagerouter_connection):
 
 async def test_a_trigger_brings_records(tmp_path, totals):
     records = read_event(await event_of(through_the_database(single(tmp_path, n=3))))
-    assert [record["content_type"] for record in records] == ["image/webp"] * 3
-    assert len(list(tmp_path.glob("*.webp"))) == totals()["succeeded"] == 3
+    assert {record["path"] for record in records} == {file.as_uri() for file in tmp_path.glob("task*")}
+    assert len(records) == totals()["succeeded"] == 3
 
 
 async def test_run_anew_it_pays_nothing_and_brings_the_same(tmp_path, totals):
     trigger = through_the_database(single(tmp_path))
     assert await event_of(trigger) == await event_of(through_the_database(single(tmp_path)))
     assert totals()["calls"] == 1
+
+
+async def test_with_a_ledger_path_links_are_not_paid_again_either(tmp_path, totals, monkeypatch):
+    monkeypatch.setenv("AIRFLOW__IMAGEROUTER__LEDGER_PATH", str(tmp_path))
+    first = read_event(await event_of(through_the_database(single(None, n=2))))
+    again = read_event(await event_of(through_the_database(single(None, n=3))))
+    assert [record["url"] for record in again[:2]] == [record["url"] for record in first]
+    assert totals()["calls"] == 3
 
 
 async def test_a_batch_brings_a_manifest_and_leaves_its_list_in_its_folder(tmp_path, totals):
