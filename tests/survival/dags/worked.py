@@ -1,0 +1,58 @@
+"""The Dags of these tests; each run's configuration says what its task does."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+from airflow.sdk import DAG
+
+from airflow_provider_imagerouter.operators.batch import ImageRouterBatchOperator
+from airflow_provider_imagerouter.operators.generate import ImageRouterGenerateOperator
+
+try:
+    from airflow_provider_imagerouter.retry_policy import ImageRouterRetryPolicy
+except Exception:  # Airflow is older than 3.3
+    PATIENT: dict[str, Any] = {}
+else:
+    PATIENT = {"retry_policy": ImageRouterRetryPolicy()}
+
+PARAMS = {"model": "sandbox/slow-1", "folder": ""}
+CATS = [{"prompt": f"cat {number}", "size": "64x64"} for number in range(12)]
+
+
+def dag(dag_id: str) -> DAG:
+    return DAG(dag_id, schedule=None, params=PARAMS)
+
+
+def batch(**options: Any) -> None:
+    given = {"retries": 1, "retry_delay": timedelta(0), "max_concurrency": 3, **options}
+    ImageRouterBatchOperator(
+        task_id="task", requests=CATS, model="{{ params.model }}", result_path="{{ params.folder }}", **given
+    )
+
+
+with dag("batch"):
+    batch()
+
+with dag("batch_without_retries"):
+    batch(retries=0)
+
+with dag("batch_with_timeout"):
+    batch(retries=3, execution_timeout=timedelta(seconds=4))
+
+with dag("candidates_without_folder"):
+    ImageRouterGenerateOperator(
+        task_id="task", prompt="a cat", model="{{ params.model }}", n=6, retries=1, retry_delay=timedelta(0)
+    )
+
+with dag("patient"):
+    ImageRouterGenerateOperator(
+        task_id="task",
+        prompt="a cat",
+        model="sandbox/rate-limited",
+        imagerouter_conn_id="hasty",
+        retries=1,
+        retry_delay=timedelta(hours=1),
+        **PATIENT,
+    )
