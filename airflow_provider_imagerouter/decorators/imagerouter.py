@@ -67,7 +67,8 @@ class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterImageOperator):
         check_n(self.n)
         if self.mask is not None and self.image is None:
             raise ImageRouterInputError("There is a mask, but no image to edit")
-        return super().execute(context)
+        # Not DecoratedOperator.execute: Airflow 3.0's fails after the work, for want of an attribute `xcom_push`.
+        return ImageRouterImageOperator.execute(self, context)
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
         """Return what the trigger made; the rendered fields tell of the prompt again, which the worker forgot."""
