@@ -40,8 +40,8 @@ State = Literal["free", "in flight", "orphaned", "answered", "stored"]
 LEASE_SECONDS = 30.0
 """How long after its last sign of life an attempt is taken for dead; machines' clocks must agree within it."""
 
-ENTRY_BYTES = 4096
-"""Space an entry takes at least, so that a paid answer fits where its intent was written."""
+ENTRY_BYTES = 3072
+"""Space an entry takes at least, so that a paid answer fits where its intent was written; mostly one disk block."""
 
 _OWNER = "owner-"
 _FINISHED = "finished"
