@@ -58,9 +58,8 @@ def measure(number: int) -> None:
         size = sum(path.stat().st_blocks * 512 for path in ledger)
         memory = (peak() - before) / 1024
         each = ", ".join(f"{count / number:.2f} {name}" for name, count in sorted(writes.items()))
-        print(
-            f"{number:8}  {parse:8.2f} {first:8.1f} {second:8.1f} {memory:8.1f} {len(ledger):8} {size / 1024:9.0f}  {each}"
-        )
+        sizes = f"{memory:8.1f} {len(ledger):8} {size / 1024:9.0f}"
+        print(f"{number:8}  {parse:8.2f} {first:8.1f} {second:8.1f} {sizes}  {each}")
 
 
 def attempt(operator: Any) -> float:
