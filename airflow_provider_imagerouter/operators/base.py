@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
-from airflow.providers.common.compat.sdk import conf
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, conf
 from airflow.sdk import BaseOperator, XComArg
 
 from airflow_provider_imagerouter.api.request import check_bytes_have_a_place, check_n, check_parameter
@@ -73,12 +73,19 @@ class ImageRouterBaseOperator(BaseOperator):
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in an event loop of its own, so that on_kill can stop it."""
+        seconds = self.execution_timeout.total_seconds() if self.execution_timeout else None
 
         async def main() -> T:
             task = asyncio.ensure_future(coroutine)
             self._running = asyncio.get_running_loop(), task
             try:
-                return await task
+                # Airflow's own timeout is a signal, and asyncio may swallow the exception that its handler raises.
+                async with asyncio.timeout(seconds) as timeout:
+                    return await task
+            except TimeoutError:
+                if timeout.expired():
+                    raise AirflowTaskTimeout(f"Timed out after {self.execution_timeout}") from None
+                raise
             finally:
                 self._running = None
 
