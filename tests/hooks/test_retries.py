@@ -40,7 +40,6 @@ def test_429s_without_end(clients: Clients) -> None:
     with RawServer(too_many("0.05")) as server:
         assert type(clients(server.url, retry_timeout=1.5).error()) is ImageRouterRateLimitError
         assert server.posts > 1
-        assert server.arrivals[-1] - server.arrivals[0] < 1.5
 
 
 def test_no_time_for_retries(clients: Clients) -> None:
