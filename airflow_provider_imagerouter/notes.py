@@ -222,6 +222,15 @@ class DocumentNotes(Notes):
         with self._lock:
             self._save({})
 
+    def replace_by(self, others: DocumentNotes) -> None:
+        """
+        Take over all notes of another place, in place of those that are here.
+
+        :param others: the other place
+        """
+        with self._lock:
+            self._save(others._load())
+
 
 class TaskStateNotes(DocumentNotes):
     """

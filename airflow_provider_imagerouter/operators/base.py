@@ -138,19 +138,21 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         """
         from airflow_provider_imagerouter.identity import Identity
         from airflow_provider_imagerouter.ledger import open_notes
-        from airflow_provider_imagerouter.notes import MemoryNotes, TaskStateNotes
+        from airflow_provider_imagerouter.notes import MemoryNotes, TaskStateNotes, XComNotes
 
         work = self._work(Identity.of(context))
         notes = open_notes(work.identity, work.folder)
+        store = context.get("task_state_store")
         if self.deferrable:
             from airflow_provider_imagerouter.triggers.imagerouter import ImageRouterTrigger
 
+            if notes is None and store is not None:
+                XComNotes(work.identity).replace_by(TaskStateNotes(store))
             self.defer(
                 trigger=ImageRouterTrigger(work.to_json()),
                 method_name="execute_complete",
                 timeout=self.execution_timeout,
             )
-        store = context.get("task_state_store")
         notes = notes or (MemoryNotes() if store is None else TaskStateNotes(store))
         return self._deliver(context, self._run(work.run(notes)), notes)
 
@@ -163,12 +165,20 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         """
         from airflow_provider_imagerouter.identity import Identity
         from airflow_provider_imagerouter.ledger import open_notes
-        from airflow_provider_imagerouter.notes import XComNotes
+        from airflow_provider_imagerouter.notes import TaskStateNotes, XComNotes
         from airflow_provider_imagerouter.triggers.event import read_event
 
         identity = Identity.of(context)
-        notes = open_notes(identity, self._folder(identity)) or XComNotes(identity)
-        return self._deliver(context, read_event(event), notes)
+        store = context.get("task_state_store")
+        notes = open_notes(identity, self._folder(identity))
+        if notes is None:
+            notes = XComNotes(identity)
+            if store is not None:  # which a retry finds; Airflow removes the XCom before it
+                TaskStateNotes(store).replace_by(notes)
+        result = self._deliver(context, read_event(event), notes)
+        if store is not None and isinstance(notes, XComNotes):
+            TaskStateNotes(store).clear()
+        return result
 
     def _folder(self, identity: Identity) -> str | None:
         """Return the folder that pictures are stored in, if any."""

@@ -13,11 +13,11 @@ from deferrable.ledgers import notes_in_files, notes_in_xcom, states
 @pytest.mark.parametrize("how", ["kill -9", "restart"])
 def test_what_is_paid_is_not_paid_again(how, airflow, counts, tmp_path):
     """At a random moment; only the calls in flight at that moment may be sent again, with "fail" not even those."""
-    airflow.freeze_spare_triggerer()
+    airflow.keep_spare_triggerer()
     files, batch, failing = tmp_path / "files", tmp_path / "batch", tmp_path / "failing"
     runs = [
         airflow.trigger("generate", prompt="files", n=4, output_path=str(files)),
-        airflow.trigger("generate", prompt="xcom", n=4),
+        airflow.trigger("links", prompt="xcom", n=4),
         airflow.trigger("batch", requests=8, model="sandbox/slow-1", output_path=str(batch)),
         airflow.trigger("batch_fail", requests=6, model="sandbox/slow-1", prefix="fail", output_path=str(failing)),
     ]
@@ -32,7 +32,7 @@ def test_what_is_paid_is_not_paid_again(how, airflow, counts, tmp_path):
     if how == "restart":
         airflow.triggerer.signal(signal.SIGCONT)
         airflow.triggerer.terminate()
-        intents = {"files": 4, "xcom": 4, "batch": 2, "fail": None}  # it went on a little after the look at its ledgers
+        intents = {"files": 4, "xcom": 4, "batch": 2, "fail": None}  # it went on after the look at its ledgers
     else:
         airflow.triggerer.kill()
     airflow.use_spare_triggerer()

@@ -22,7 +22,7 @@ def wait_for_another_triggerer(airflow, run) -> None:
 
 def test_killed_when_the_work_is_done_but_airflow_does_not_know_yet(airflow, counts, tmp_path):
     """The process that talks to the database is frozen first, so that the event goes nowhere."""
-    airflow.freeze_spare_triggerer()
+    airflow.keep_spare_triggerer()
     run = airflow.trigger("generate", n=3, output_path=str(tmp_path))
     counts.wait_until_sent(3)
     airflow.triggerer.freeze_parent()
@@ -38,7 +38,7 @@ def test_killed_when_the_work_is_done_but_airflow_does_not_know_yet(airflow, cou
 
 def test_of_two_triggerers_one_waits_for_the_other_s_answer(airflow, counts, tmp_path):
     """The first freezes until the second has taken over, and wakes before its lease is over."""
-    airflow.freeze_spare_triggerer()
+    airflow.keep_spare_triggerer()
     airflow.triggerer.kill()
     airflow.triggerer = first = airflow.start_triggerer(AIRFLOW__IMAGEROUTER__LEASE_SECONDS="120")
     run = airflow.trigger("batch", model="sandbox/slow-10", requests=4, output_path=str(tmp_path))
@@ -54,7 +54,7 @@ def test_of_two_triggerers_one_waits_for_the_other_s_answer(airflow, counts, tmp
 def test_a_triggerer_frozen_for_longer_than_its_lease_may_be_paid_twice_but_sends_nothing_more(
     airflow, counts, tmp_path
 ):
-    airflow.freeze_spare_triggerer()
+    airflow.keep_spare_triggerer()
     run = airflow.trigger("batch", model="sandbox/slow-3", requests=6, output_path=str(tmp_path))
     counts.wait_until_sent(2)
     first = airflow.triggerer

@@ -101,7 +101,6 @@ class RealAirflow:
         self.url = f"http://127.0.0.1:{free_port()}"
         self.database = home / "airflow.db"
         self._processes: list[Process] = []
-        self._triggerers = 0
         clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
         self.fernet_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
         self.environ = {**clean, **self._settings(dags), **(environ or {})}
@@ -157,10 +156,8 @@ class RealAirflow:
         self.start("dag-processor")
         self.scheduler = self.start("scheduler", "--skip-serve-logs")
         self.triggerer = self.start_triggerer()
-        self._spare = self.start_triggerer()
         wait_for("the API server", lambda: self.get("monitor/health") is not None, START_SECONDS)
         wait_for("all of Airflow", self._is_healthy, START_SECONDS)
-        self.freeze_spare_triggerer()
 
     def _is_healthy(self) -> bool:
         health = self.get("monitor/health") or {}
@@ -177,18 +174,19 @@ class RealAirflow:
 
     def start_triggerer(self, **environ: str) -> Process:
         """Start a triggerer, the first or another."""
-        self._triggerers += 1
         return self.start("triggerer", "--skip-serve-logs", **environ)
 
-    def freeze_spare_triggerer(self) -> None:
-        """Freeze the second triggerer, once it is there: it can take over at once then."""
-        wait_for("another triggerer", lambda: self._triggerer_jobs() >= self._triggerers, START_SECONDS)
+    def keep_spare_triggerer(self) -> None:
+        """Start another triggerer and freeze it, so that it can take over at once."""
+        before = self._triggerer_jobs()
+        self._spare = self.start_triggerer()
+        wait_for("another triggerer", lambda: self._triggerer_jobs() > before, START_SECONDS)
         self._spare.signal(signal.SIGSTOP)
 
     def use_spare_triggerer(self) -> None:
-        """Let the spare triggerer go on in place of the first, whatever became of it; and start another spare."""
+        """Let the spare triggerer go on in place of the first, whatever became of it."""
         self._spare.signal(signal.SIGCONT)
-        self.triggerer, self._spare = self._spare, self.start_triggerer()
+        self.triggerer = self._spare
 
     def _triggerer_jobs(self) -> int:
         sql = "SELECT count(*) AS number FROM job WHERE job_type = 'TriggererJob'"

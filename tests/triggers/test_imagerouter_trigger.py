@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import tracemalloc
+from collections import Counter
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -187,10 +189,56 @@ def test_dag_test_runs_deferrable_tasks(run_dag, tmp_path, totals):
 
 
 @pytest.mark.needs_airflow("3.3")
+def test_errors_fail_at_once_or_are_retried_as_they_would_be_in_a_worker(run_dag, tmp_path, imagerouter_connection):
+    from airflow_provider_imagerouter.retry_policy import ImageRouterRetryPolicy
+
+    impatient = {**json.loads(imagerouter_connection.connection_uri()), "extra": {"retry_timeout": 0}}
+    calls = {"refuses": 1, "blocked": 1, "daily-limit": 1, "fails": 2, "rate-limited": 2}
+    with pytest.MonkeyPatch.context() as patch, DAG("deferred_errors", schedule=None) as dag:
+        patch.setenv("AIRFLOW_CONN_IMAGEROUTER_DEFAULT", json.dumps(impatient))
+        for model in calls:
+            ImageRouterGenerateOperator(
+                task_id=model,
+                prompt=model,
+                model=f"sandbox/{model}",
+                output_path=str(tmp_path),
+                retries=1,
+                retry_delay=timedelta(0),
+                retry_policy=ImageRouterRetryPolicy(),
+                deferrable=True,
+            )
+        run = run_dag(dag)
+    seen = Counter(call["prompt"] for call in imagerouter_connection.ledger()["calls"])
+    assert seen == calls
+    states = {model: run.task_state(model) for model in calls}
+    assert states == {**dict.fromkeys(calls, "failed"), "rate-limited": "success"}
+
+
+@pytest.mark.needs_airflow("3.3")
 def test_dag_test_runs_deferrable_tasks_without_files(run_dag, totals):
     with DAG("deferred_in_process_links", schedule=None) as dag:
         ImageRouterGenerateOperator(task_id="made", prompt="A fox", model="test/test", n=2, deferrable=True)
     run = run_dag(dag)
     assert run.state == "success"
     assert len(run.xcom("made")) == totals()["succeeded"] == 2
+    assert run.xcom("made", key="imagerouter_ledger") is None
+
+
+@pytest.mark.needs_airflow("3.3")
+def test_without_files_a_retry_sends_only_what_is_missing(run_dag, totals):
+    """Airflow removes the XCom that the ledger is in; the task state store keeps it meanwhile."""
+    with DAG("deferred_flaky_links", schedule=None) as dag:
+        ImageRouterGenerateOperator(
+            task_id="made",
+            prompt="A fox",
+            model="sandbox/flaky",
+            n=3,
+            retries=1,
+            retry_delay=timedelta(0),
+            deferrable=True,
+        )
+    run = run_dag(dag)
+    assert run.state == "success"
+    assert len(run.xcom("made")) == 3
+    assert (totals()["failed"], totals()["succeeded"]) == (1, 3)
     assert run.xcom("made", key="imagerouter_ledger") is None
