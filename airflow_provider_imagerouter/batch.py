@@ -138,6 +138,7 @@ class Batch:
             if self._stopped_by:
                 return
             self._in_flight += 1
+            self._set_row(index, {"status": "in_flight", "records": [], "error": None})
             try:
                 await self._run_one(index, request)
             except Exception as error:  # nobody foresaw it: the calls under way are paid for, and may finish
