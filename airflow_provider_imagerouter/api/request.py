@@ -84,6 +84,8 @@ class Request:
     """
 
     output: ClassVar[str]
+    path: ClassVar[str]
+    path_with_images: ClassVar[str]
     names: ClassVar[tuple[str, ...]]
     max_images: ClassVar[int]
 
@@ -119,15 +121,12 @@ class Request:
     def call(self) -> Call[Answer]:
         """Return the HTTP call for this request."""
         if not self.images:
-            return Call("POST", self._path(), read_answer, json=self.parameters)
+            return Call("POST", self.path, read_answer, json=self.parameters)
         files = [picture.part("image[]", f"image-{number}") for number, picture in enumerate(self.images, start=1)]
         if self.mask:
             files.append(self.mask.part("mask[]", "mask"))
         data = {name: str(value) for name, value in self.parameters.items()}
-        return Call("POST", self._path(), read_answer, data=data, files=files)
-
-    def _path(self) -> str:
-        raise NotImplementedError
+        return Call("POST", self.path_with_images, read_answer, data=data, files=files)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,13 +138,12 @@ class ImageRequest(Request):
     """
 
     output = "image"
+    path = "/v1/openai/images/generations"
+    path_with_images = "/v1/openai/images/edits"
     names = ("prompt", "model", "quality", "size", "response_format", "output_format")
     max_images = MAX_IMAGES
 
     output_format: str | None = None
-
-    def _path(self) -> str:
-        return "/v1/openai/images/edits" if self.images else "/v1/openai/images/generations"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -157,13 +155,11 @@ class VideoRequest(Request):
     """
 
     output = "video"
+    path = path_with_images = "/v1/openai/videos/generations"
     names = ("prompt", "model", "quality", "size", "response_format", "seconds")
     max_images = 1
 
     seconds: int | float | str | None = None
-
-    def _path(self) -> str:
-        return "/v1/openai/videos/generations"
 
 
 def check_parameter(name: str, value: Any) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from abc import abstractmethod
 from collections.abc import Coroutine, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -184,9 +185,9 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         """Return the folder that pictures are stored in, if any."""
         return str(self.output_path) if self.output_path else None
 
+    @abstractmethod
     def _work(self, identity: Identity) -> Work:
         """Return what is to be done."""
-        raise NotImplementedError
 
     def _conditions(self, identity: Identity) -> dict[str, Any]:
         """Return how it is to be done: what all kinds of work have in common."""
@@ -199,9 +200,9 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
             "validate_model": self.validate_model,
         }
 
+    @abstractmethod
     def _cost(self, result: Any) -> float | None:
         """Return what the result cost, USD."""
-        raise NotImplementedError
 
     def _deliver(self, context: Context, result: T, notes: Notes) -> T:
         """Push the cost, and forget the ledger: whoever clears a finished task wants other pictures."""
