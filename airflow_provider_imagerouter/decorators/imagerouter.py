@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from airflow.sdk.bases.decorator import Task
 
     from airflow_provider_imagerouter.engine import OrphanPolicy
+    from airflow_provider_imagerouter.records import Record
 
 Arguments = ParamSpec("Arguments")
 Returned = TypeVar("Returned", bound=str | Mapping[str, Any])
@@ -37,7 +38,6 @@ class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterImageOperator):
     """
 
     custom_operator_name = "@task.imagerouter"
-    overwrite_rtif_after_execution = True
     parameter_fields = ImageRouterEditOperator.parameter_fields
     template_fields = (*DecoratedOperator.template_fields, *ImageRouterEditOperator.template_fields)
     template_fields_renderers: ClassVar[dict[str, str]] = {
@@ -68,12 +68,25 @@ class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterImageOperator):
         if self.mask is not None and self.image is None:
             raise ImageRouterInputError("There is a mask, but no image to edit")
         # Not DecoratedOperator.execute: Airflow 3.0's fails after the work, for want of an attribute `xcom_push`.
-        return ImageRouterImageOperator.execute(self, context)
+        return self._show(ImageRouterImageOperator.execute(self, context))
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
-        """Return what the trigger made; the rendered fields tell of the prompt again, which the worker forgot."""
-        records = super().execute_complete(context, event)
+        """
+        Return what the trigger made.
+
+        :param event: how the trigger ended
+        :raises ImageRouterError: as :meth:`execute`
+        """
+        return self._show(super().execute_complete(context, event))
+
+    def _show(self, records: list[Record]) -> list[Record]:
+        """
+        Let the rendered fields tell of the prompt, also after a deferral.
+
+        Only of a success: were Airflow 3.0 asked to after a failure, it would fail to, and call no callbacks.
+        """
         self.prompt, self.model = records[0]["prompt"], records[0]["model"]
+        self.overwrite_rtif_after_execution = True
         return records
 
     def _parameters(self, returned: Any) -> Mapping[str, Any]:

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+ENOUGH = {"status": "enough"}
+"""The trigger's event when the waiting is over."""
+
 
 class ImageRouterCreditsSensor(BaseSensorOperator):
     """
@@ -82,7 +85,8 @@ class ImageRouterCreditsSensor(BaseSensorOperator):
         """
         from airflow_provider_imagerouter.triggers.event import read_event
 
-        read_event(event)
+        if event != ENOUGH:
+            read_event(event)  # raises what it carries
 
     def poke(self, context: Context) -> bool:
         """Ask once."""

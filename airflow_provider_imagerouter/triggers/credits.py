@@ -10,8 +10,8 @@ from typing import Any
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
 from airflow_provider_imagerouter.exceptions import ImageRouterError
-from airflow_provider_imagerouter.sensors.credits import holds_enough
-from airflow_provider_imagerouter.triggers.event import error_event, success_event
+from airflow_provider_imagerouter.sensors.credits import ENOUGH, holds_enough
+from airflow_provider_imagerouter.triggers.event import error_event
 
 
 class ImageRouterCreditsTrigger(BaseTrigger):
@@ -46,4 +46,4 @@ class ImageRouterCreditsTrigger(BaseTrigger):
         except ImageRouterError as error:
             yield TriggerEvent(error_event(error))  # type: ignore[no-untyped-call]
         else:
-            yield TriggerEvent(success_event(True))  # type: ignore[no-untyped-call]
+            yield TriggerEvent(ENOUGH)  # type: ignore[no-untyped-call]

@@ -50,7 +50,7 @@ class Result:
         return line
 
 
-def start(program: list[str], *arguments: str, connection: str) -> Result:
+def start(program: list[str], *arguments: str, connection: str = "") -> Result:
     """Run a command in a process of its own."""
     done = subprocess.run(
         [sys.executable, *program, *arguments],
@@ -160,11 +160,13 @@ def test_an_estimate_without_a_model_takes_the_connections(ask, connect, imagero
     assert ask("estimate", "--json", "--conn-id", "shop").json["average"] == 0.0013
 
 
-def test_a_connection_can_be_in_airflows_database(ask, airflow_db, imagerouter_sandbox):
+@PROGRAMS
+def test_a_connection_can_be_in_airflows_database(program, airflow_db, imagerouter_sandbox):
+    conn_id = f"stored_{len(program)}"
     stored = imagerouter_sandbox.connection_uri(imagerouter_sandbox.nearly_empty_key)
-    command = [sys.executable, "-m", "airflow", "connections", "add", "stored", "--conn-json", stored]
+    command = [sys.executable, "-m", "airflow", "connections", "add", conn_id, "--conn-json", stored]
     subprocess.run(command, check=True, capture_output=True)
-    found = ask("credits", "--json", "--conn-id", "stored").json
+    found = start(program, "credits", "--json", "--conn-id", conn_id).json
     assert found == {"remaining": 0.001, "used": 0, "deposited": 0.001}
 
 
