@@ -8,7 +8,7 @@ import pytest
 
 from airflow_provider_imagerouter.api.call import Reply
 from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
-from airflow_provider_imagerouter.hooks.pace import Pace
+from airflow_provider_imagerouter.hooks.pace import Pace, pace_of
 
 
 @pytest.fixture
@@ -55,13 +55,19 @@ async def test_a_policy_that_makes_no_sense_changes_nothing(waits, policy):
     assert 3 <= await in_a_second(pace, waits) <= 6
 
 
+async def test_a_listing_does_not_hasten_paying_calls(imagerouter_connection, request):
+    """It is limited by other rules, and says so in the same header."""
+    hook = ImageRouterAsyncHook()
+    await hook.list_models()
+    pace = pace_of(await hook.get_settings())
+    assert await in_a_second(pace, request.getfixturevalue("waits")) <= 6
+
+
 @pytest.mark.parametrize("account", ["rich_key", "nearly_empty_key"])
 async def test_forty_calls_at_once_see_no_429(imagerouter_sandbox, monkeypatch, account):
-    """The listing before them is limited less than they are, and says so."""
     key = getattr(imagerouter_sandbox, account)
     monkeypatch.setenv("AIRFLOW_CONN_IMAGEROUTER_DEFAULT", imagerouter_sandbox.connection_uri(key))
     hook = ImageRouterAsyncHook()
-    await hook.list_models()
     number = 40 if account == "rich_key" else 14
     await asyncio.gather(*(hook.generate(f"cat {index}", model="test/test") for index in range(number)))
     totals = imagerouter_sandbox.ledger()["totals"]
