@@ -69,4 +69,4 @@ def test_nothing_is_left_of_a_ledger_when_the_task_succeeded(airflow, counts, tm
     assert [run.wait_for_end("generate") for run in runs] == ["success"] * 2
     assert runs[1].xcom("generate", "imagerouter_ledger") is None
     assert not list(tmp_path.glob(".imagerouter/*/*"))
-    assert not airflow.query("SELECT id FROM trigger")
+    wait_for("the triggers to go", lambda: not airflow.query("SELECT id FROM trigger"))

@@ -128,6 +128,8 @@ class RealAirflow:
                 "TRIGGER_TIMEOUT_CHECK_INTERVAL": 1,
                 "ENABLE_HEALTH_CHECK": False,
             },
+            # A worker notices after so long that a task deferred; one that is resumed before that is taken for killed.
+            "WORKERS": {"MIN_HEARTBEAT_INTERVAL": 1},
             "TRIGGERER": {"JOB_HEARTBEAT_SEC": 1, "TRIGGERER_HEALTH_CHECK_THRESHOLD": 5},
         }
         settings = {
@@ -236,9 +238,14 @@ class RealAirflow:
     def trigger(self, dag_id: str, **conf: Any) -> Run:
         """Start a run of a Dag as soon as the Dag is there."""
         body = {"logical_date": None, "conf": conf, "dag_run_id": f"run-{secrets.token_hex(4)}"}
-        wait_for(f"the Dag {dag_id}", lambda: self.get(f"dags/{dag_id}"), START_SECONDS)
+        wait_for(f"the Dag {dag_id}", lambda: self._has_dag(dag_id), START_SECONDS)
         made = wait_for("a Dag run", lambda: self.ask("POST", f"dags/{dag_id}/dagRuns", body))
         return Run(self, dag_id, made["dag_run_id"])
+
+    def _has_dag(self, dag_id: str) -> bool:
+        errors = (self.get("importErrors") or {}).get("import_errors")
+        assert not errors, errors
+        return self.get(f"dags/{dag_id}") is not None
 
     # The metadata database
 

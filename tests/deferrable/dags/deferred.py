@@ -12,8 +12,8 @@ from airflow_provider_imagerouter.operators.generate import ImageRouterGenerateO
 
 CONF = {"model": "sandbox/slow-3", "prompt": "A lighthouse", "n": 1, "requests": 8, "prefix": "", "output_path": ""}
 
-# A busy scheduler may take a task that is resumed at once for one that was killed (Airflow 3.3.2): hence the retries,
-# which may not cost anything, either.
+# Airflow 3.3.2 may take a task that is resumed soon for one that was killed: hence the retries, which may not cost
+# anything, either.
 COMMON: dict[str, Any] = {"deferrable": True, "retries": 2, "retry_delay": timedelta(seconds=0)}
 
 
@@ -62,8 +62,7 @@ for name, options in {
             requests=prompts(),
             model="{{ params.model }}",
             result_path="{{ params.output_path }}",
-            **COMMON,
-            **options,
+            **{**COMMON, **options},
         )
 
 with dag("mapped"):
