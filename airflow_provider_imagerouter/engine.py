@@ -1,27 +1,23 @@
 """
 Running requests: read the input pictures, send, fetch and store what came, and return records.
 
-One engine, asynchronous, serves every operator. A worker runs it in an event loop of its own. Each request goes
-through the ledger: what an earlier attempt of the task stored, or paid for, is not sent again.
+One engine, asynchronous, serves every operator, in a worker and in a triggerer. Each request goes through the ledger:
+what an earlier attempt of the task stored, or paid for, is not sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import textwrap
-import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from functools import cache
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_imagerouter.api.preflight import check_model, with_near_matches
 from airflow_provider_imagerouter.api.request import ImageRequest, Request, VideoRequest, check_bytes_have_a_place
+from airflow_provider_imagerouter.async_ledger import AsyncLedger
 from airflow_provider_imagerouter.budget import Budget
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterBudgetError,
@@ -35,6 +31,7 @@ from airflow_provider_imagerouter.ledger import fingerprint
 from airflow_provider_imagerouter.pictures import PictureStore
 from airflow_provider_imagerouter.records import Record, describe_stored, records_of
 from airflow_provider_imagerouter.rescue import into_temporary_files
+from airflow_provider_imagerouter.sender import Sender
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -45,8 +42,6 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.ledger import Entry, Ledger
 
 log = logging.getLogger(__name__)
-
-T = TypeVar("T")
 
 OrphanPolicy = Literal["resubmit", "fail"]
 
@@ -75,6 +70,19 @@ class Job:
     def candidates(self, n: int) -> list[Job]:
         """Return the job as it is to be done `n` times; each has a name of its own."""
         return [self] if n == 1 else [replace(self, stem=f"{self.stem}-{number}") for number in range(1, n + 1)]
+
+    def check(self, settings: ConnectionSettings) -> tuple[Request, InputPictures | None]:
+        """
+        Check all of the request but its input pictures' bytes, and return both.
+
+        :param settings: the connection
+        :raises ImageRouterInputError: if something is not allowed
+        """
+        given = {name: value for name, value in self.parameters.items() if value is not None}
+        image, mask = given.pop("image", None), given.pop("mask", None)
+        kind: type[Request] = VideoRequest if self.output == "video" else ImageRequest
+        request = kind(**{**given, "model": settings.model(given.get("model"))})
+        return request, None if image is None else InputPictures(image, mask, settings, request.max_images)
 
 
 class Engine:
@@ -107,7 +115,7 @@ class Engine:
         validate_model: bool = False,
     ) -> None:
         self._hook = hook
-        self._ledger = ledger
+        self._ledger = AsyncLedger(ledger)
         self._folder = folder
         self._max_cost_usd = max_cost_usd
         self._on_orphaned_intent = on_orphaned_intent
@@ -115,10 +123,8 @@ class Engine:
         self._outlives_task = outlives_task
         self._validate_model = validate_model
         self._slots = asyncio.Semaphore(max_concurrency)
-        self._in_flight: set[asyncio.Task[tuple[Entry, Answer]]] = set()
         self._turns: Counter[str] = Counter()
         self._taking_turns = asyncio.Lock()
-        self._budget: Budget | None = None
         self._store: PictureStore | None = None
 
     async def __aenter__(self) -> Engine:
@@ -126,38 +132,38 @@ class Engine:
         self._settings = await self._hook.get_settings()
         if self._folder:
             self._store = await PictureStore.open(self._folder, self._settings)
-        if not self._ledger.lasting:
-            log.warning(
-                "There is nowhere to keep notes across attempts (no output_path, no [imagerouter] ledger_path, "
-                "no task state store): a retry of this task would pay again"
-            )
-        limit = self._settings.max_cost_usd if self._max_cost_usd is None else self._max_cost_usd
-        if limit is not None:
-            spent = await self._in_thread(self._ledger.costs)
-            self._budget = Budget(limit, await self._hook.get_catalogue(), spent)
-        await self._in_thread(self._ledger.open)
-        self._renewing = asyncio.create_task(self._renew())
+        self._sender = Sender(
+            self._hook,
+            self._ledger,
+            await self._open_budget(),
+            outlives_task=self._outlives_task,
+            log_level=self._log_level,
+        )
+        await self._ledger.open()
         return self
 
     async def __aexit__(
         self, error_type: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        """End this attempt, or leave that to the calls in flight."""
+        """End this attempt, or leave that to the calls that go on in the background."""
         ending = asyncio.create_task(self._end())
-        if self._in_flight and self._outlives_task:
+        if self._sender.leaves_calls_behind:
             _background.add(ending)
             ending.add_done_callback(_background.discard)
         else:
             await ending
 
     async def _end(self) -> None:
-        """Wait for calls in flight, and end this attempt's lease."""
         try:
-            await asyncio.gather(*self._in_flight, return_exceptions=True)
+            await self._sender.wait()
         finally:
-            self._renewing.cancel()
-            with suppress(Exception):  # an owner that is not removed is taken for dead when its lease is over
-                await self._in_thread(self._ledger.close)
+            await self._ledger.close()
+
+    async def _open_budget(self) -> Budget | None:
+        limit = self._settings.max_cost_usd if self._max_cost_usd is None else self._max_cost_usd
+        if limit is None:
+            return None
+        return Budget(limit, await self._hook.get_catalogue(), await self._ledger.costs())
 
     async def run_candidates(self, job: Job, n: int) -> list[Record]:
         """
@@ -206,34 +212,28 @@ class Engine:
         :raises ImageRouterError: if it did not end in pictures
         """
         async with self._slots:
-            request, inputs = _checked(job, self._settings)
+            request, inputs = job.check(self._settings)
             check_bytes_have_a_place(request.response_format, self._store)
             if self._validate_model:
-                check_model(await self._hook.get_catalogue(), request, has_images=bool(inputs), has_mask=_has_mask(job))
+                has_mask = job.parameters.get("mask") is not None
+                check_model(await self._hook.get_catalogue(), request, has_images=bool(inputs), has_mask=has_mask)
             key = await self._key(request, inputs)
             while True:
-                entry = await self._in_thread(self._ledger.look, key)
-                if entry.state == "stored":
-                    self._say("An earlier attempt made %s; nothing is sent", _describe(request))
-                    return list(entry.records)
-                if entry.state == "answered" and entry.answer:
-                    self._say("An earlier attempt paid for %s; it is only stored", _describe(request))
-                    return await self._finish(entry, request, entry.answer, job.stem)
-                if entry.state == "in flight":
-                    await asyncio.sleep(POLL_SECONDS)
-                    continue
-                if entry.state == "orphaned":
-                    self._heed_orphan(request)
-                images, mask = await inputs.load() if inputs else ((), None)
-                sending = request.with_images(images, mask) if inputs else request
-                try:
-                    sent = await self._send(entry, sending)
-                except ImageRouterInvalidRequestError as error:
-                    if self._validate_model:
-                        raise with_near_matches(error, await self._hook.get_catalogue(), request.model) from None
-                    raise
-                if sent:
-                    return await self._finish(*sent, job.stem)
+                entry = await self._ledger.look(key)
+                match entry.state:
+                    case "stored":
+                        self._say("An earlier attempt made %s; nothing is sent", request)
+                        return list(entry.records)
+                    case "answered" if entry.answer:
+                        self._say("An earlier attempt paid for %s; it is only stored", request)
+                        return await self._finish(entry, request, entry.answer, job.stem)
+                    case "in flight":
+                        await asyncio.sleep(POLL_SECONDS)
+                        continue
+                    case "orphaned":
+                        self._heed_orphan(request)
+                if sent := await self._send(entry, request, inputs):
+                    return await self._finish(sent[0], request, sent[1], job.stem)
 
     async def _key(self, request: Request, inputs: InputPictures | None) -> str:
         """
@@ -248,61 +248,21 @@ class Engine:
             return f"{shape}-{self._turns[shape]}"
 
     def _heed_orphan(self, request: Request) -> None:
-        what = (
-            f"An earlier attempt sent {_describe(request)} and never learnt its end; it may have been made and billed"
-        )
+        what = f"An earlier attempt sent {request} and never learnt its end; it may have been made and billed"
         if self._on_orphaned_intent == "fail":
             raise ImageRouterOrphanedIntentError(f"{what}. on_orphaned_intent is 'fail': it is not sent again")
         log.warning("%s. It is sent again, and may be paid twice", what)
 
-    async def _send(self, entry: Entry, request: Request) -> tuple[Entry, Request, Answer] | None:
-        """Claim and send a request; None if another attempt claimed it first."""
-        price = await self._budget.reserve(request.model) if self._budget else None
-        claimed = None
+    async def _send(self, entry: Entry, request: Request, inputs: InputPictures | None) -> tuple[Entry, Answer] | None:
+        """Read the input pictures, and send the request; None if another attempt was faster."""
+        if inputs:
+            request = request.with_images(*await inputs.load())
         try:
-            await self._hook.wait_for_turn()  # first, so that a call that waits for it is no orphan if this ends here
-            claimed = await self._in_thread(self._ledger.claim, entry, price, 4 * len(request.prompt or ""))
-        finally:
-            if claimed is None:
-                await self._settle(price, Decimal(0))
-        if claimed is None:
-            return None
-        call = asyncio.create_task(self._call(claimed, request, price))
-        self._in_flight.add(call)
-        call.add_done_callback(self._in_flight.discard)
-        answered, answer = await (asyncio.shield(call) if self._outlives_task else call)
-        return answered, request, answer
-
-    async def _call(self, claimed: Entry, request: Request, price: Decimal | None) -> tuple[Entry, Answer]:
-        """Send a request, and note how it ended."""
-        self._say("Asking %s for %s", request.model, _describe(request))
-        started = time.monotonic()
-        try:
-            answer = await self._hook.send(request, has_turn=True)
-        except ImageRouterError as error:
-            await self._note_failure(claimed, error, price)
+            return await self._sender.send(entry, request)
+        except ImageRouterInvalidRequestError as error:
+            if self._validate_model:
+                raise with_near_matches(error, await self._hook.get_catalogue(), request.model) from None
             raise
-        entry = replace(claimed, cost=price if answer.cost is None else answer.cost)
-        try:
-            await self._in_thread(self._ledger.answered, entry, answer)
-            entry = replace(entry, state="answered")
-        except ImageRouterStorageError as error:
-            log.warning("%s. Until its pictures are stored, this attempt alone knows of the answer", error)
-        await self._settle(price, entry.cost)
-        self._say("%s answered in %.1f s: %s", request.model, time.monotonic() - started, _describe_answer(answer))
-        return entry, answer
-
-    async def _note_failure(self, claimed: Entry, error: ImageRouterError, price: Decimal | None) -> None:
-        cost = price if error.cost is None else error.cost
-        if error.billed == "no":
-            cost = Decimal(0)
-        await self._settle(price, cost)
-        if error.billed == "unknown":
-            return
-        try:
-            await self._in_thread(self._ledger.ended, replace(claimed, cost=cost))
-        except ImageRouterStorageError as storage_error:
-            log.warning("%s. A retry will take the call for one whose end is unknown", storage_error)
 
     async def _finish(self, entry: Entry, request: Request, answer: Answer, stem: str) -> list[Record]:
         """Store an answer's pictures, and note that they are."""
@@ -313,7 +273,7 @@ class Engine:
                 raise
             raise await self._rescue(entry, answer, error) from error
         try:
-            await self._in_thread(self._ledger.stored, entry, records)
+            await self._ledger.stored(entry, records)
         except ImageRouterStorageError as error:
             again = "store its pictures" if entry.state == "answered" else "pay for it"
             log.warning("%s. A retry will %s again", error, again)
@@ -337,70 +297,15 @@ class Engine:
         try:
             answer = await asyncio.to_thread(into_temporary_files, answer)
             places = ", ".join(str(picture.url) for picture in answer.pictures)
-            await self._in_thread(self._ledger.answered, entry, answer)
+            await self._ledger.answered(entry, answer)
         except OSError as full:
             return ImageRouterStorageError(f"{error}. What was paid for is lost: {full}")
         except ImageRouterStorageError:
             places += ". The ledger cannot be written, so a retry would pay for it again"
         return ImageRouterStorageError(f"{error}. What is paid for is here: {places}")
 
-    async def _settle(self, price: Decimal | None, cost: Decimal | None) -> None:
-        if self._budget and price is not None:
-            await self._budget.settle(price, price if cost is None else cost)
-
-    async def _renew(self) -> None:
-        while True:
-            await asyncio.sleep(self._ledger.lease_seconds / 3)
-            try:
-                await self._in_thread(self._ledger.renew)
-            except ImageRouterStorageError as error:
-                log.warning("Could not renew the ledger's lease: %s", error)
-
     def _say(self, message: str, *args: object) -> None:
         log.log(self._log_level, message, *args)
 
-    async def _in_thread(self, function: Callable[..., T], *args: Any) -> T:
-        """Use the ledger; what its place raises, is as many as there are libraries."""
-        try:
-            return await asyncio.get_running_loop().run_in_executor(_ledger_threads(), function, *args)
-        except ImageRouterStorageError as error:
-            raise ImageRouterStorageError(str(error), billed="no") from error
-        except Exception as error:
-            message = f"The ledger could not be used: {type(error).__name__}: {error}"
-            raise ImageRouterStorageError(message, billed="no") from error
-
 
 _background: set[asyncio.Task[None]] = set()
-
-
-@cache
-def _ledger_threads() -> ThreadPoolExecutor:
-    """Return the process's threads for ledgers: not asyncio's, which a full disk or a slow store could use up."""
-    return ThreadPoolExecutor(8, thread_name_prefix="imagerouter-ledger")
-
-
-def _checked(job: Job, settings: ConnectionSettings) -> tuple[Request, InputPictures | None]:
-    """Check all of a request but its pictures' bytes."""
-    given = {name: value for name, value in job.parameters.items() if value is not None}
-    image, mask = given.pop("image", None), given.pop("mask", None)
-    kind: type[Request] = VideoRequest if job.output == "video" else ImageRequest
-    request = kind(**{**given, "model": settings.model(given.get("model"))})
-    return request, None if image is None else InputPictures(image, mask, settings, request.max_images)
-
-
-def _has_mask(job: Job) -> bool:
-    return job.parameters.get("mask") is not None
-
-
-def _describe(request: Request) -> str:
-    """Say in a few words what is asked for."""
-    prompt = repr(textwrap.shorten(request.prompt, 80, placeholder="…")) if request.prompt else "a picture"
-    details = [str(value) for name, value in request.parameters.items() if name not in ("model", "prompt")]
-    if request.images:
-        details.append(f"{len(request.images)} input picture(s)")
-    return prompt + (f" ({', '.join(details)})" if details else "")
-
-
-def _describe_answer(answer: Answer) -> str:
-    price = "an unknown price" if answer.cost is None else f"${answer.cost}"
-    return f"{len(answer.pictures)} picture(s) for {price}"

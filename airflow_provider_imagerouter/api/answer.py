@@ -53,6 +53,10 @@ class Answer:
     latency_ms: int | None
     created_at: datetime | None
 
+    def __str__(self) -> str:
+        """Say in a few words what came."""
+        return f"{len(self.pictures)} picture(s) for {'an unknown price' if self.cost is None else f'${self.cost}'}"
+
 
 def read_answer(reply: Reply) -> Answer:
     """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self, TypedDict
@@ -102,6 +103,14 @@ class Request:
         _check_text("model", self.model)
         for name, value in self.parameters.items():
             check_parameter(name, value)
+
+    def __str__(self) -> str:
+        """Say in a few words what is asked for."""
+        prompt = repr(textwrap.shorten(self.prompt, 80, placeholder="…")) if self.prompt else f"a {self.output}"
+        details = [str(value) for name, value in self.parameters.items() if name not in ("model", "prompt")]
+        if self.images:
+            details.append(f"{len(self.images)} input picture(s)")
+        return prompt + (f" ({', '.join(details)})" if details else "")
 
     def with_images(self, images: tuple[InputPicture, ...], mask: InputPicture | None) -> Self:
         """

@@ -116,12 +116,12 @@ def test_an_empty_account_stops_the_batch_and_what_is_paid_is_kept(attempts, mon
 def test_a_failure_nobody_foresaw_lets_paid_calls_finish(attempts, monkeypatch):
     import airflow_provider_imagerouter.engine as engine
 
-    def describe(request):
-        if request.prompt == "odd":
+    def fail_for_odd(parameters, images, mask):
+        if parameters["prompt"] == "odd":
             raise ZeroDivisionError
-        return request.prompt
+        return parameters["prompt"]
 
-    monkeypatch.setattr(engine, "_describe", describe)
+    monkeypatch.setattr(engine, "fingerprint", fail_for_odd)
     with pytest.raises(ZeroDivisionError):
         attempts.batch([{"prompt": "slow", "model": "sandbox/slow-1"}, "odd", *CATS], max_concurrency=2)
     assert attempts.rows[0]["status"] == "success"
