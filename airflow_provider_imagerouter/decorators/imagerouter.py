@@ -49,6 +49,7 @@ class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterImageOperator):
         super().__init__(**kwargs)
         self.image = image
         self.mask = mask
+        self._take(image=image, mask=mask)
 
     def execute(self, context: Context) -> Any:
         """
@@ -60,10 +61,12 @@ class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterImageOperator):
         """
         context_merge(context, self.op_kwargs)
         kwargs = determine_kwargs(self.python_callable, self.op_args, context)
-        for name, value in self._parameters(self.python_callable(*self.op_args, **kwargs)).items():
+        returned = self._parameters(self.python_callable(*self.op_args, **kwargs))
+        for name, value in returned.items():
             rendered = self.render_template(value, context) if isinstance(value, str) else value
             check_parameter(name, rendered)
             setattr(self, name, rendered)
+        self._given.update({"prompt", "image", "mask"} & returned.keys())
         check_n(self.n)
         if self.mask is not None and self.image is None:
             raise ImageRouterInputError("There is a mask, but no image to edit")
@@ -102,8 +105,6 @@ class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterImageOperator):
             raise ImageRouterInputError(
                 f"{function} returned unknown parameters {unknown}; allowed: {', '.join(allowed)}"
             )
-        if "image" in returned and returned["image"] is None:
-            raise ImageRouterInputError(f"{function} returned None as image; leave it out to generate from text alone")
         return returned
 
 

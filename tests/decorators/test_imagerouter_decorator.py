@@ -107,6 +107,22 @@ def test_the_picture_can_be_the_decorators_parameter(dag, run_dag, sandbox, tmp_
     assert (edit["images"], edit["mask"]) == ([run.xcom("poster")[0]["sha256"]], edit["images"][0])
 
 
+def test_a_picture_that_came_to_nothing_costs_nothing(dag, run_dag, sandbox):
+    with dag:
+
+        @task
+        def nothing(): ...
+
+        @task.imagerouter(model=MODEL, image=nothing())
+        def by_night() -> str:
+            return "By night"
+
+        by_night()
+
+    assert run_dag(dag).task_state("by_night") == "failed"
+    assert calls(sandbox) == []
+
+
 @EITHER_WAY
 def test_prompts_are_mapped_and_collected(deferrable, dag, run_dag, sandbox, tmp_path):
     with dag:
@@ -196,7 +212,9 @@ BAD_RETURN_VALUES = [
     ({"prompt": "A poster", 7: "64x64"}, r"unknown parameters \[7\]"),
     ({"prompt": "A poster", "size": "big"}, "size must be"),
     ({"prompt": "A poster", "n": 0}, "n must be"),
-    ({"prompt": "A poster", "image": None}, "None as image"),
+    ({"prompt": "A poster", "image": None}, "image was given, but came to None"),
+    ({"prompt": "A poster", "image": "a.png", "mask": None}, "mask was given, but came to None"),
+    ({"prompt": None, "image": "a.png"}, "prompt was given, but came to None"),
     ({"prompt": "A poster", "mask": "mask.png"}, "a mask, but no image"),
 ]
 
