@@ -22,6 +22,7 @@ from airflow_provider_imagerouter.budget import Budget
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterBudgetError,
     ImageRouterError,
+    ImageRouterInputError,
     ImageRouterInvalidRequestError,
     ImageRouterOrphanedIntentError,
     ImageRouterStorageError,
@@ -82,6 +83,8 @@ class Job:
         image, mask = given.pop("image", None), given.pop("mask", None)
         kind: type[Request] = VideoRequest if self.output == "video" else ImageRequest
         request = kind(**{**given, "model": settings.model(given.get("model"))})
+        if mask is not None and image is None:
+            raise ImageRouterInputError("mask needs an image: it says which part of it to edit")
         return request, None if image is None else InputPictures(image, mask, settings, request.max_images)
 
 

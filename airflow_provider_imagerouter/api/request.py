@@ -6,11 +6,13 @@ import re
 import textwrap
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Self, TypedDict
+from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
-from airflow_provider_imagerouter.api.answer import Answer, read_answer
-from airflow_provider_imagerouter.api.call import Call, UploadedFile
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
+
+if TYPE_CHECKING:
+    from airflow_provider_imagerouter.api.answer import Answer
+    from airflow_provider_imagerouter.api.call import Call, UploadedFile
 
 MAX_PROMPT_LENGTH = 10_000
 """UTF-16 units (ImageRouter's server source)."""
@@ -129,6 +131,10 @@ class Request:
 
     def call(self) -> Call[Answer]:
         """Return the HTTP call for this request."""
+        # Here, so that importing an operator, which needs the checks below, does not import them.
+        from airflow_provider_imagerouter.api.answer import read_answer
+        from airflow_provider_imagerouter.api.call import Call
+
         if not self.images:
             return Call("POST", self.path, read_answer, json=self.parameters)
         files = [picture.part("image[]", f"image-{number}") for number, picture in enumerate(self.images, start=1)]

@@ -12,7 +12,7 @@ from airflow.sdk import BaseOperator, XComArg
 
 from airflow_provider_imagerouter.api.request import check_bytes_have_a_place, check_n, check_parameter
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.hooks.connection import DEFAULT_CONN_ID
+from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 from airflow_provider_imagerouter.money import to_usd
 
 if TYPE_CHECKING:
