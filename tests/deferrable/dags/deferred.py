@@ -68,7 +68,7 @@ for name, options in {
 with dag("mapped"):
     ImageRouterGenerateOperator.partial(
         task_id="generate", model="{{ params.model }}", size="64x64", output_path="{{ params.output_path }}", **COMMON
-    ).expand(prompt=[f"Picture {number}" for number in range(12)])
+    ).expand(prompt=[f"Picture {number}" for number in range(8)])
 
 with dag("slot"):
     generate(pool="one_slot", priority_weight=10)
