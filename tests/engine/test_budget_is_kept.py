@@ -117,6 +117,7 @@ def test_the_catalogue_is_fetched_once_and_only_when_it_is_needed(attempts, monk
 
     monkeypatch.setattr("airflow_provider_imagerouter.hooks.httpx_transport.exchange", count)
     monkeypatch.setattr("airflow_provider_imagerouter.hooks.imagerouter_async._catalogues", {})
+    monkeypatch.setattr("airflow_provider_imagerouter.hooks.imagerouter_async._catalogues", {})
     attempts.batch(CATS[:4], model=QUICK)
     assert Counter(paths) == {GENERATIONS: 4}
     attempts.batch(CATS[:4], model=QUICK, max_cost_usd=1)
