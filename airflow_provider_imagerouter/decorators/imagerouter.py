@@ -14,8 +14,8 @@ from airflow.providers.common.compat.sdk import (
 
 from airflow_provider_imagerouter.api.request import check_n, check_parameter
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.operators.base import ImageRouterImageOperator
 from airflow_provider_imagerouter.operators.edit import ImageRouterEditOperator
+from airflow_provider_imagerouter.operators.request import ImageRouterImageOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context

@@ -9,7 +9,8 @@ from airflow.sdk import XComArg
 
 from airflow_provider_imagerouter.api.request import check_n, check_parameter
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.operators.base import ImageRouterPayingOperator, is_final
+from airflow_provider_imagerouter.operators.base import is_final
+from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.batch import Manifest

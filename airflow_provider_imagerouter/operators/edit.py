@@ -6,7 +6,8 @@ from typing import Any
 
 from airflow_provider_imagerouter.api.request import check_number_of_images
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.operators.base import ImageRouterImageOperator, is_final
+from airflow_provider_imagerouter.operators.base import is_final
+from airflow_provider_imagerouter.operators.request import ImageRouterImageOperator
 
 
 class ImageRouterEditOperator(ImageRouterImageOperator):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from airflow_provider_imagerouter.operators.base import ImageRouterImageOperator
+from airflow_provider_imagerouter.operators.request import ImageRouterImageOperator
 
 
 class ImageRouterGenerateOperator(ImageRouterImageOperator):
@@ -19,6 +19,6 @@ class ImageRouterGenerateOperator(ImageRouterImageOperator):
             output_path="s3://aws_default@pictures/posters",
         )
 
-    For the parameters see :class:`~airflow_provider_imagerouter.operators.base.ImageRouterImageOperator` and
+    For the parameters see :class:`~airflow_provider_imagerouter.operators.request.ImageRouterImageOperator` and
     :class:`~airflow_provider_imagerouter.operators.base.ImageRouterBaseOperator`.
     """

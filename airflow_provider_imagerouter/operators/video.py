@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from airflow_provider_imagerouter.operators.base import ImageRouterRequestOperator
+from airflow_provider_imagerouter.operators.request import ImageRouterRequestOperator
 
 
 class ImageRouterVideoOperator(ImageRouterRequestOperator):

@@ -46,10 +46,9 @@ def modules(subpackage: str) -> list[str]:
 
 def public_classes(module: str, base: type) -> list[type]:
     """Return what users take from a module: classes that are not there for others to inherit from."""
-    if module.endswith(".base"):
-        return []
     members = inspect.getmembers(importlib.import_module(module), inspect.isclass)
-    return [found for _, found in members if issubclass(found, base) and found.__module__ == module]
+    own = [found for _, found in members if issubclass(found, base) and found.__module__ == module]
+    return [found for found in own if not any(kind.__module__.startswith(PACKAGE) for kind in found.__subclasses__())]
 
 
 def test_airflow_lists_the_provider(airflow_db):

@@ -1,0 +1,142 @@
+"""What the operators that pay share: doing the work in a worker, or handing it to the triggerer."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from airflow.providers.common.compat.sdk import conf
+
+from airflow_provider_imagerouter.exceptions import ImageRouterInputError
+from airflow_provider_imagerouter.money import to_usd
+from airflow_provider_imagerouter.operators.base import ImageRouterBaseOperator, is_final
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
+
+    from airflow_provider_imagerouter.engine import OrphanPolicy
+    from airflow_provider_imagerouter.identity import Identity
+    from airflow_provider_imagerouter.notes import Notes
+    from airflow_provider_imagerouter.work import Work
+
+T = TypeVar("T")
+
+
+class ImageRouterPayingOperator(ImageRouterBaseOperator):
+    """
+    An operator that makes pictures, and pays for them.
+
+    What is paid for once is not paid for again: a retry goes on where the last attempt stopped, with the help of notes
+    that it keeps under ``output_path``, or where the deployment says (docs/guarantees.md).
+
+    :param max_cost_usd: USD that all attempts of the task together may spend; the connection's if None
+    :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
+        ``"resubmit"`` (it may be paid twice) or ``"fail"``
+    :param validate_model: check each request against the catalogue before it is sent: that the model makes what is
+        asked for, and takes the picture, mask, size and seconds given; an id that the catalogue lacks only warns
+    :param deferrable: do the work in the triggerer, so that it holds no worker slot; ``[operators]
+        default_deferrable`` if None
+    """
+
+    def __init__(
+        self,
+        *,
+        max_cost_usd: float | str | None = None,
+        on_orphaned_intent: OrphanPolicy = "resubmit",
+        validate_model: bool = False,
+        deferrable: bool | None = None,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(**kwargs)
+        self.max_cost_usd = max_cost_usd
+        self.validate_model = validate_model
+        self.on_orphaned_intent = on_orphaned_intent
+        self.deferrable = (
+            conf.getboolean("operators", "default_deferrable", fallback=False) if deferrable is None else deferrable
+        )
+        if is_final(max_cost_usd):
+            to_usd(max_cost_usd, "max_cost_usd")
+        if on_orphaned_intent not in ("resubmit", "fail"):
+            raise ImageRouterInputError(f"on_orphaned_intent must be 'resubmit' or 'fail', not {on_orphaned_intent!r}")
+
+    def execute(self, context: Context) -> Any:
+        """
+        Do the work, or hand it to the triggerer; what it cost is pushed as ``cost_usd`` (USD).
+
+        :return: a list of records (of a batch, a manifest)
+        :raises ImageRouterError: if there are no pictures to return
+        """
+        from airflow_provider_imagerouter.identity import Identity
+        from airflow_provider_imagerouter.ledger import open_notes
+        from airflow_provider_imagerouter.notes import MemoryNotes, TaskStateNotes, XComNotes
+
+        work = self._work(Identity.of(context))
+        notes = open_notes(work.identity, work.folder)
+        store = context.get("task_state_store")
+        if self.deferrable:
+            from airflow_provider_imagerouter.triggers.imagerouter import ImageRouterTrigger
+
+            if notes is None and store is not None:
+                XComNotes(work.identity).replace_by(TaskStateNotes(store))
+            self.defer(
+                trigger=ImageRouterTrigger(work.to_json()),
+                method_name="execute_complete",
+                timeout=self.execution_timeout,
+            )
+        notes = notes or (MemoryNotes() if store is None else TaskStateNotes(store))
+        return self._deliver(context, self._run(work.run(notes)), notes)
+
+    def execute_complete(self, context: Context, event: Any = None) -> Any:
+        """
+        Return what the trigger made.
+
+        :param event: how the trigger ended
+        :raises ImageRouterError: as :meth:`execute`
+        """
+        from airflow_provider_imagerouter.identity import Identity
+        from airflow_provider_imagerouter.ledger import open_notes
+        from airflow_provider_imagerouter.notes import TaskStateNotes, XComNotes
+        from airflow_provider_imagerouter.triggers.event import read_event
+
+        identity = Identity.of(context)
+        store = context.get("task_state_store")
+        notes = open_notes(identity, self._folder(identity))
+        if notes is None:
+            notes = XComNotes(identity)
+            if store is not None:  # which a retry finds; Airflow removes the XCom before it
+                TaskStateNotes(store).replace_by(notes)
+        result = self._deliver(context, read_event(event), notes)
+        if store is not None and isinstance(notes, XComNotes):
+            TaskStateNotes(store).clear()
+        return result
+
+    def _folder(self, identity: Identity) -> str | None:
+        """Return the folder that pictures are stored in, if any."""
+        return str(self.output_path) if self.output_path else None
+
+    @abstractmethod
+    def _work(self, identity: Identity) -> Work:
+        """Return what is to be done."""
+
+    def _conditions(self, identity: Identity) -> dict[str, Any]:
+        """Return how it is to be done: what all kinds of work have in common."""
+        return {
+            "identity": identity,
+            "imagerouter_conn_id": self.imagerouter_conn_id,
+            "folder": self._folder(identity),
+            "max_cost_usd": None if self.max_cost_usd is None else str(self.max_cost_usd),
+            "on_orphaned_intent": self.on_orphaned_intent,
+            "validate_model": self.validate_model,
+        }
+
+    @abstractmethod
+    def _cost(self, result: Any) -> float | None:
+        """Return what the result cost, USD."""
+
+    def _deliver(self, context: Context, result: T, notes: Notes) -> T:
+        """Push the cost, and forget the ledger: whoever clears a finished task wants other pictures."""
+        from airflow_provider_imagerouter.ledger import Ledger
+
+        context["ti"].xcom_push(key="cost_usd", value=self._cost(result))
+        Ledger(notes).forget()
+        return result
