@@ -41,7 +41,10 @@ def test_it_names_every_module_that_brings_a(kind, base):
 
 def modules(subpackage: str) -> list[str]:
     package = importlib.import_module(f"{PACKAGE}.{subpackage}")
-    return [module.name for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")]
+    names = [module.name for module in pkgutil.iter_modules(package.__path__, f"{package.__name__}.")]
+    for name in names:
+        importlib.import_module(name)
+    return names
 
 
 def public_classes(module: str, base: type) -> list[type]:
