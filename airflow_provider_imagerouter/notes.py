@@ -321,6 +321,34 @@ def _has_async_comms() -> bool:
     return hasattr(BaseXCom, "aget_one") and hasattr(_comms(), "asend")
 
 
+def hand_to_trigger(identity: Identity, task_state_store: Any) -> None:
+    """
+    Give a trigger what earlier attempts noted; it has no task state store, but an XCom.
+
+    :param identity: the task instance
+    :param task_state_store: the worker's
+    """
+    XComNotes(identity).replace_by(TaskStateNotes(task_state_store))
+
+
+def take_from_trigger(identity: Identity, task_state_store: Any | None) -> Notes:
+    """
+    Take over what a trigger noted. A retry finds it in the task state store; XComs are removed before it.
+
+    :param identity: the task instance
+    :param task_state_store: the worker's; None before Airflow 3.3
+    :return: where the notes are now
+    """
+    xcom = XComNotes(identity)
+    if task_state_store is None:
+        return xcom
+    notes = TaskStateNotes(task_state_store)
+    notes.replace_by(xcom)
+    if xcom.names():
+        xcom.clear()
+    return notes
+
+
 class MemoryNotes(DocumentNotes):
     """Notes that end with the process: for a task that has nowhere to keep them."""
 

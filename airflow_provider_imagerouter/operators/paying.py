@@ -68,7 +68,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         """
         from airflow_provider_imagerouter.identity import Identity
         from airflow_provider_imagerouter.ledger import open_notes
-        from airflow_provider_imagerouter.notes import MemoryNotes, TaskStateNotes, XComNotes
+        from airflow_provider_imagerouter.notes import MemoryNotes, TaskStateNotes, hand_to_trigger
 
         work = self._work(Identity.of(context))
         notes = open_notes(work.identity, work.folder)
@@ -77,7 +77,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
             from airflow_provider_imagerouter.triggers.imagerouter import ImageRouterTrigger
 
             if notes is None and store is not None:
-                XComNotes(work.identity).replace_by(TaskStateNotes(store))
+                hand_to_trigger(work.identity, store)
             self.defer(
                 trigger=ImageRouterTrigger(work.to_json()),
                 method_name="execute_complete",
@@ -95,20 +95,13 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         """
         from airflow_provider_imagerouter.identity import Identity
         from airflow_provider_imagerouter.ledger import open_notes
-        from airflow_provider_imagerouter.notes import TaskStateNotes, XComNotes
+        from airflow_provider_imagerouter.notes import take_from_trigger
         from airflow_provider_imagerouter.triggers.event import read_event
 
         identity = Identity.of(context)
-        store = context.get("task_state_store")
         notes = open_notes(identity, self._folder(identity))
-        if notes is None:
-            notes = XComNotes(identity)
-            if store is not None:  # which a retry finds; Airflow removes the XCom before it
-                TaskStateNotes(store).replace_by(notes)
-        result = self._deliver(context, read_event(event), notes)
-        if store is not None and isinstance(notes, XComNotes):
-            TaskStateNotes(store).clear()
-        return result
+        notes = notes or take_from_trigger(identity, context.get("task_state_store"))
+        return self._deliver(context, read_event(event), notes)
 
     def _folder(self, identity: Identity) -> str | None:
         """Return the folder that pictures are stored in, if any."""
