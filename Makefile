@@ -54,11 +54,12 @@ $(NEWEST)/.installed-dev: $(NEWEST)/.installed
 	@touch $@
 
 # The compat package is newer than Airflow 3.0.6: that of its time does not have the names we import from it.
-# wtforms draws that Airflow's connection form; its FAB provider brings it.
+# wtforms draws that Airflow's connection form; its FAB provider brings it. With universal-pathlib 0.3 its paths that
+# name a connection (s3://conn@bucket) never end.
 $(OLDEST)/.installed: pyproject.toml $(NEWEST)/.installed
 	@echo "Installing Airflow $(AIRFLOW_OLDEST) into $(OLDEST) …"
 	@$(UV) venv --quiet --clear --python '>=3.11,<3.13' $(OLDEST)
 	@VIRTUAL_ENV=$(OLDEST) $(UV) pip install --quiet --exclude-newer $(AIRFLOW_OLDEST_DATE) \
 		--exclude-newer-package apache-airflow-providers-common-compat=2026-11-01 \
-		apache-airflow==$(AIRFLOW_OLDEST) wtforms --group test --editable '.[sandbox]'
+		apache-airflow==$(AIRFLOW_OLDEST) 'universal-pathlib<0.3' wtforms --group test --editable '.[sandbox]'
 	@touch $@
