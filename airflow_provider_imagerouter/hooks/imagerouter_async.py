@@ -191,4 +191,6 @@ async def _get_connection(conn_id: str) -> Any:
     """Read a connection without blocking the event loop, in all Airflow 3 versions."""
     if hasattr(BaseHook, "aget_connection"):
         return await BaseHook.aget_connection(conn_id)
-    return await asyncio.to_thread(BaseHook.get_connection, conn_id)
+    from asgiref.sync import sync_to_async  # whose threads lead back to the triggerer's loop, which Airflow 3.0 needs
+
+    return await sync_to_async(BaseHook.get_connection)(conn_id)
