@@ -6,6 +6,7 @@ import json
 import signal
 from typing import Any
 
+import pytest
 from cryptography.fernet import Fernet
 from support.real_airflow import wait_for
 
@@ -32,6 +33,7 @@ def test_the_list_of_a_batch_is_not_in_its_trigger(airflow, counts, tmp_path):
     wait_for("the trigger to go", lambda: not trigger_rows(airflow))
 
 
+@pytest.mark.needs_airflow("3.3")
 def test_triggers_and_events_hold_no_bytes_and_no_secrets(airflow, counts, tmp_path):
     """The scheduler is frozen while the event waits in the database for a worker."""
     runs = [
