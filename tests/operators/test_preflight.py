@@ -53,7 +53,7 @@ def wrong_length(path: str) -> Any:
     ],
 )
 def test_what_the_catalogue_knows_is_not_sent(
-    make: Any, reason: str, imagerouter_connection: Any, run_dag: Any, tmp_path: Any, capsys: Any
+    make: Any, reason: str, imagerouter_connection: Any, run_dag: Any, tmp_path: Any, capfd: Any, caplog: Any
 ) -> None:
     path = tmp_path / "picture.png"
     path.write_bytes(picture())
@@ -63,7 +63,8 @@ def test_what_the_catalogue_knows_is_not_sent(
 
     assert run.task_state("task") == "failed"
     assert imagerouter_connection.ledger()["totals"]["calls"] == 0
-    assert reason in capsys.readouterr().out
+    captured = capfd.readouterr()
+    assert reason in captured.out + captured.err + caplog.text
 
 
 def test_another_name_of_a_model_only_warns(

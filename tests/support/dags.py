@@ -23,7 +23,11 @@ class Runs:
         self.sandbox = sandbox
 
     def __call__(self, dag: DAG, *, state: str = "success", **conf: Any) -> Any:
-        run = self._run_dag(dag, **conf)
+        dag.__exit__(None, None, None)  # Airflow 3.0 runs no Dag that is still open for operators
+        try:
+            run = self._run_dag(dag, **conf)
+        finally:
+            dag.__enter__()
         assert run.state == state
         return run
 
