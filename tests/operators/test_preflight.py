@@ -47,7 +47,7 @@ def wrong_length(path: str) -> Any:
     [
         (no_edits, "takes no input picture; models that do: "),
         (no_mask, "takes no mask; models that do: "),
-        (wrong_size, "takes size auto, 1024x1024, 1536x1024, 1024x1536; not 640*480"),
+        (wrong_size, "takes size auto, 1024x1024, "),
         (wrong_kind, "ir/test-video makes video, not image: use ImageRouterVideoOperator"),
         (wrong_length, "makes videos of 5 seconds; not 7"),
     ],

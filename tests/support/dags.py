@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from airflow.sdk import DAG
@@ -23,11 +24,8 @@ class Runs:
         self.sandbox = sandbox
 
     def __call__(self, dag: DAG, *, state: str = "success", **conf: Any) -> Any:
-        dag.__exit__(None, None, None)  # Airflow 3.0 runs no Dag that is still open for operators
-        try:
+        with _closed(dag):
             run = self._run_dag(dag, **conf)
-        finally:
-            dag.__enter__()
         assert run.state == state
         return run
 
@@ -35,3 +33,17 @@ class Runs:
     def calls(self) -> list[dict[str, Any]]:
         """The paying calls the sandbox saw, in order."""
         return list(self.sandbox.ledger()["calls"])
+
+
+@contextmanager
+def _closed(dag: DAG) -> Iterator[None]:
+    """Close a Dag that is open for operators meanwhile: Airflow 3.0 does not run it otherwise."""
+    try:
+        dag.__exit__(None, None, None)
+    except IndexError:  # none is open
+        yield
+        return
+    try:
+        yield
+    finally:
+        dag.__enter__()
