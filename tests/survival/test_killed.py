@@ -48,9 +48,8 @@ class Kills:
         """Start and kill attempts until one gets to its end, or all kills are used up; return how it ended."""
         while True:
             attempt = self.attempts.start(kind, model=MODEL, **arguments)
-            if self.number == KILLS or attempt.wait(self._dice.uniform(0, longest)):
+            if self.number == KILLS or attempt.wait(self._dice.uniform(0, longest)) or not attempt.kill():
                 return attempt.outcome
-            attempt.kill()
             self.number += 1
             for (prompt, generation), state in states(self.attempts).items():
                 if state == "intent":
