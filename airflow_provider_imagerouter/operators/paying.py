@@ -61,7 +61,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
 
     def execute(self, context: Context) -> Any:
         """
-        Do the work, or hand it to the triggerer; what it cost is pushed as ``cost_usd`` (USD).
+        Do the work, or hand it to the triggerer; what it cost is pushed as ``cost_usd`` (USD), if that is known.
 
         :return: a list of records (of a batch, a manifest)
         :raises ImageRouterError: if there are no pictures to return
@@ -130,6 +130,8 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         """Push the cost, and forget the ledger: whoever clears a finished task wants other pictures."""
         from airflow_provider_imagerouter.ledger import Ledger
 
-        context["ti"].xcom_push(key="cost_usd", value=self._cost(result))
+        cost = self._cost(result)
+        if cost is not None:  # Airflow 3.0.6 takes no null, and for a reader of 3.3.2 it is as good as none
+            context["ti"].xcom_push(key="cost_usd", value=cost)
         Ledger(notes).forget()
         return result
