@@ -26,7 +26,7 @@ def test_the_next_attempt_of_a_cleared_task_gets_the_answer_of_the_call_in_fligh
 
 def test_a_task_marked_failed_sends_nothing_more(airflow, counts, tmp_path):
     """Of eight candidates, four at a time are under way: these are waited for, and kept."""
-    run = airflow.trigger("generate", model="sandbox/slow-5", n=8, output_path=str(tmp_path))
+    run = airflow.trigger("generate", model="sandbox/slow-8", n=8, output_path=str(tmp_path))
     counts.wait_until_sent(4)
     run.mark("generate", "failed")
     assert run.wait_for_run() == "failed"
