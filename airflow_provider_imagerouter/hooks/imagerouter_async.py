@@ -113,7 +113,9 @@ class ImageRouterAsyncHook(BaseHook):
 
     async def wait_for_turn(self) -> None:
         """Wait until the rate limit has room for a call, together with all others over this connection."""
-        await pace_of(await self.get_settings()).turn()
+        settings = await self.get_settings()
+        self._get_client(settings)  # takes a while, once, which a call that has its turn need not wait for
+        await pace_of(settings).turn()
 
     async def list_models(self, **filters: Unpack[ModelFilters]) -> dict[str, Model]:
         """
@@ -164,11 +166,11 @@ class ImageRouterAsyncHook(BaseHook):
     async def _run(self, call: Call[T], retry_timeout: float | None = None, *, has_turn: bool = False) -> T:
         from tenacity import AsyncRetrying
 
-        from airflow_provider_imagerouter.hooks.httpx_transport import exchange, new_client
+        from airflow_provider_imagerouter.hooks.httpx_transport import exchange
         from airflow_provider_imagerouter.hooks.retry import retry_policy
 
         settings = await self.get_settings()
-        client = self._client = self._client or new_client(settings)
+        client = self._get_client(settings)
         pace = pace_of(settings)
 
         async def once() -> T:
@@ -185,6 +187,13 @@ class ImageRouterAsyncHook(BaseHook):
             await pace.turn()
         limit = settings.retry_timeout if retry_timeout is None else retry_timeout
         return await AsyncRetrying(sleep=sleep, **retry_policy(limit))(once)
+
+    def _get_client(self, settings: ConnectionSettings) -> httpx.AsyncClient:
+        from airflow_provider_imagerouter.hooks.httpx_transport import new_client
+
+        if self._client is None:
+            self._client = new_client(settings)
+        return self._client
 
 
 async def _get_connection(conn_id: str) -> Any:

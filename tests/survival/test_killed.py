@@ -101,7 +101,7 @@ def test_single_generates(attempts, on_orphaned_intent):
             break
     kills.check()
     if on_orphaned_intent == "fail":
-        assert set(attempts.calls.values()) == {1}
+        assert set(attempts.calls.values()) <= {1}
     else:
         assert len(attempts.pictures) == number + 1
         assert unfinished(attempts) == set()
