@@ -16,6 +16,7 @@ from airflow_provider_imagerouter.exceptions import (
     ImageRouterUnknownOutcomeError,
 )
 from airflow_provider_imagerouter.fetch import fetch
+from airflow_provider_imagerouter.hooks.httpx_transport import ssl_context
 
 
 @pytest.fixture
@@ -125,6 +126,17 @@ def test_a_call_whose_end_is_unknown(attempts, caplog, model):
     failures(1, attempts.generate, model=f"sandbox/{model}")
     assert attempts.totals["calls"] == 2
     assert "may be paid twice" in caplog.text
+
+
+def test_a_client_that_cannot_be_made_leaves_no_call_in_flight(attempts, monkeypatch, tmp_path):
+    ssl_context.cache_clear()
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "missing.pem"))
+    with pytest.raises(FileNotFoundError):
+        attempts.generate(on_orphaned_intent="fail")
+    monkeypatch.delenv("SSL_CERT_FILE")
+    assert attempts.totals["calls"] == 0
+    attempts.generate(on_orphaned_intent="fail")
+    assert attempts.totals["calls"] == 1
 
 
 def test_without_a_place_for_notes_the_log_says_so_once(attempts, caplog):
