@@ -37,11 +37,11 @@ def test_the_list_of_a_batch_is_not_in_its_trigger(airflow, counts, tmp_path):
 def test_triggers_and_events_hold_no_bytes_and_no_secrets(airflow, counts, tmp_path):
     """The scheduler is frozen while the event waits in the database for a worker."""
     runs = [
-        airflow.trigger("generate_base64", n=4, model="sandbox/slow-4", output_path=str(tmp_path)),
-        airflow.trigger("links", model="sandbox/slow-4", prompt="links"),
+        airflow.trigger("generate_base64", n=4, model="sandbox/slow-10", output_path=str(tmp_path)),
+        airflow.trigger("links", model="sandbox/slow-10", prompt="links"),
     ]
     for run in runs:
-        run.wait_for_state("generate", "deferred")
+        run.wait_until_worker_left("generate")
     triggers = trigger_rows(airflow)
     airflow.scheduler.signal(signal.SIGSTOP)
     try:

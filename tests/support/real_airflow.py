@@ -287,6 +287,18 @@ class Run:
             raise AssertionError(f"{error}; it is {self.state(task_id, map_index)}") from None
         return found
 
+    def wait_until_worker_left(self, task_id: str) -> None:
+        """
+        Wait until a deferred task's worker is gone and the scheduler knows.
+
+        Airflow 3.3.2 takes a task that is resumed before for one that was killed.
+        """
+        self.wait_for_state(task_id, "deferred")
+        event = f"Received executor event with state success for task instance TaskInstanceKey(dag_id='{self.dag_id}'"
+        event += f", task_id='{task_id}', run_id='{self.run_id}'"
+        log = self.airflow.scheduler.log
+        wait_for(f"the worker of {task_id} to leave", lambda: event in log.read_text(errors="replace"))
+
     def wait_for_end(self, task_id: str, map_index: int = -1, seconds: float = 180) -> str:
         """Wait until a task instance has ended, and return its state."""
         return str(self.wait_for_state(task_id, *ENDS, map_index=map_index, seconds=seconds)["state"])
