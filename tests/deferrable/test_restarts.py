@@ -20,9 +20,9 @@ def test_what_is_paid_is_not_paid_again(how, airflow, counts, tmp_path):
     files, batch, failing = tmp_path / "files", tmp_path / "batch", tmp_path / "failing"
     runs = [
         airflow.trigger("generate", prompt="files", n=4, output_path=str(files)),
-        airflow.trigger("links", prompt="xcom", n=4),
+        airflow.trigger("links", model="sandbox/slow-6", prompt="xcom", n=4),
         airflow.trigger("batch", requests=8, model="sandbox/slow-1", output_path=str(batch)),
-        airflow.trigger("batch_fail", requests=6, model="sandbox/slow-1", prefix="fail", output_path=str(failing)),
+        airflow.trigger("batch_fail", requests=6, model="sandbox/slow-2", prefix="fail", output_path=str(failing)),
     ]
     counts.wait_until_sent(random.randint(1, 16))
     airflow.triggerer.signal(signal.SIGSTOP)

@@ -12,7 +12,7 @@ pytestmark = pytest.mark.needs_airflow("3.3")
 def test_the_next_attempt_of_a_cleared_task_gets_the_answer_of_the_call_in_flight(airflow, counts, tmp_path):
     """With files; an XCom ledger is gone then, and the next attempt pays again."""
     run = airflow.trigger("generate", model="sandbox/slow-8", prompt="files", n=2, output_path=str(tmp_path))
-    forgetful = airflow.trigger("links", model="sandbox/slow-4", prompt="xcom")
+    forgetful = airflow.trigger("links", model="sandbox/slow-8", prompt="xcom")
     counts.wait_until_sent(3)
     run.clear("generate")
     forgetful.clear("generate")

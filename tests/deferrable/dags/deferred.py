@@ -13,7 +13,7 @@ from airflow_provider_imagerouter.operators.generate import ImageRouterGenerateO
 CONF = {"model": "sandbox/slow-3", "prompt": "A lighthouse", "n": 1, "requests": 8, "prefix": "", "output_path": ""}
 
 # Airflow 3.3.2 may take a task that is resumed soon for one that was killed: hence the retries, which may not cost
-# anything, either.
+# anything, either. A task without retries needs a model that takes longer.
 COMMON: dict[str, Any] = {"deferrable": True, "retries": 2, "retry_delay": timedelta(seconds=0)}
 
 
