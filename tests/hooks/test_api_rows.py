@@ -47,7 +47,7 @@ ROWS: dict[str, tuple[type, int | None, str | None, str]] = {
 
 @pytest.mark.parametrize(("model", "expected"), ROWS.items(), ids=ROWS)
 def test_row(clients: Clients, imagerouter_sandbox: SandboxProcess, model: str, expected: tuple[Any, ...]) -> None:
-    client = clients(imagerouter_sandbox.url, key=imagerouter_sandbox.rich_key, read_timeout=1, retry_timeout=0)
+    client = clients(imagerouter_sandbox.url, key=imagerouter_sandbox.rich_key, read_timeout=3, retry_timeout=0)
     error = client.error(model=model)
     assert (type(error), error.status_code, error.error_type, error.billed) == expected
     report = imagerouter_sandbox.ledger()

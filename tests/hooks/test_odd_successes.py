@@ -129,13 +129,13 @@ def test_heartbeats_for_longer_than_the_read_timeout(clients: Clients) -> None:
 
     def play(visitor: Visitor) -> None:
         visitor.send(chunked(ended=False))
-        for _ in range(8):
+        for _ in range(12):
             visitor.stopping.wait(0.25)
             visitor.send(b"1\r\n \r\n")
         body = success().encode()
         visitor.send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body))
 
     with RawServer(play) as server:
-        client: Client = clients(server.url, read_timeout=1)
+        client: Client = clients(server.url, read_timeout=2)
         assert client.generate().pictures[0].url == LINK
         assert server.posts == 1

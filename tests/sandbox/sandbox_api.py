@@ -92,13 +92,14 @@ class Api:
 
     def await_call(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait until the last call in the ledger fulfils a condition."""
-        ends = time.monotonic() + 15
+        ends = time.monotonic() + 60
+        calls: list[dict[str, Any]] = []
         while time.monotonic() < ends:
-            call = self.last_call()
-            if condition(call):
-                return call
+            calls = self.sandbox.ledger()["calls"]
+            if calls and condition(calls[-1]):
+                return calls[-1]
             time.sleep(0.02)
-        raise AssertionError(f"it never came to that: {call}")
+        raise AssertionError(f"it never came to that: {calls}")
 
 
 def png(size: tuple[int, int] = (96, 64), colour: Any = (200, 30, 30), mode: str = "RGB") -> bytes:

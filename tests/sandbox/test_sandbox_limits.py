@@ -4,6 +4,7 @@ import time
 
 import pytest
 from sandbox_api import VIDEOS
+from support.real_airflow import wait_for
 
 
 def send_all(api, requests: list[bytes]) -> list[bytes]:
@@ -21,6 +22,16 @@ def send_all(api, requests: list[bytes]) -> list[bytes]:
     return answers
 
 
+def send_within_a_second(api, requests: list[bytes]) -> list[bytes]:
+    """Send requests at once, as often as it takes for all to fall into one window of the limiters."""
+    while True:
+        api.sandbox.reset()
+        started = time.monotonic()
+        answers = send_all(api, requests)
+        if time.monotonic() - started < 1:
+            return answers
+
+
 def headers(answer: bytes) -> dict[str, str]:
     lines = answer.partition(b"\r\n\r\n")[0].decode().split("\r\n")[1:]
     return {name.lower(): value for name, value in (line.split(": ", 1) for line in lines)}
@@ -30,9 +41,7 @@ HEALTH = b"GET /health HTTP/1.1\r\nHost: sandbox\r\nConnection: close\r\n\r\n"
 
 
 def test_twenty_requests_a_second_for_all_routes(api):
-    started = time.monotonic()
-    answers = send_all(api, [HEALTH] * 25)
-    assert time.monotonic() - started < 1
+    answers = send_within_a_second(api, [HEALTH] * 25)
     refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 429 ")]
     assert len(refused) == 5
     assert refused[0].endswith(
@@ -42,8 +51,7 @@ def test_twenty_requests_a_second_for_all_routes(api):
     assert found["content-type"] == "application/json; charset=utf-8"
     assert (found["retry-after"], found["ratelimit-policy"]) == ("1", "20;w=1")
     assert [found[f"ratelimit-{name}"] for name in ("limit", "remaining", "reset")] == ["20", "0", "1"]
-    time.sleep(max(0.0, started + 1.1 - time.monotonic()))
-    assert api.client.get("/health").status_code == 200
+    wait_for("the next second", lambda: api.client.get("/health").status_code == 200)
 
 
 def test_remaining_counts_down(api):
@@ -74,7 +82,7 @@ def test_videos_have_a_limit_of_their_own(api, key, limit):
 
 def test_more_than_a_key_may(api):
     request = api.request("test/test").replace(api.sandbox.rich_key.encode(), api.sandbox.empty_key.encode())
-    answers = send_all(api, [request] * 8)
+    answers = send_within_a_second(api, [request] * 8)
     refused = [answer for answer in answers if answer.startswith(b"HTTP/1.1 429 ")]
     assert len(refused) == 2
     assert b"API key rate limit exceeded, please try again later." in refused[0]

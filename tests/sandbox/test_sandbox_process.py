@@ -5,7 +5,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 
 import httpx
 import pytest
@@ -26,7 +25,7 @@ def test_it_greets_and_stops_at_once_with_calls_in_flight(number):
     assert NEARLY_EMPTY_KEY in lines[2]
     assert EMPTY_KEY in lines[3]
     host, port = lines[0].split("/")[-1].strip().split(":")
-    body = json.dumps({"model": "sandbox/slow"}).encode()
+    body = json.dumps({"model": "sandbox/slow-600"}).encode()
     with socket.create_connection((host, int(port))) as connection:
         connection.sendall(
             f"POST /v1/openai/images/generations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {RICH_KEY}\r\n"
@@ -34,10 +33,8 @@ def test_it_greets_and_stops_at_once_with_calls_in_flight(number):
             + body
         )
         assert connection.recv(100)
-        started = time.monotonic()
         process.send_signal(number)
-        _, errors = process.communicate(timeout=10)
-    assert time.monotonic() - started < 3
+        _, errors = process.communicate(timeout=60)
     assert errors == ""
 
 
