@@ -195,9 +195,8 @@ class Ledger:
 
     def _entry(self, key: str, generation: int, text: str) -> Entry:
         note = _read_note(text)
-        if (
-            note is None
-        ):  # it is being written just now, or its writer died then: before it sent anything, if it is empty
+        if note is None:
+            # It is being written just now, or its writer died then: before it sent anything, if it is empty.
             torn: State = "orphaned" if text.strip() else "free"
             return Entry(key, generation, "in flight" if self._others_alive() else torn)
         cost = None if note["cost"] is None else Decimal(note["cost"])
