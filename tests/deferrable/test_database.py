@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 from typing import Any
 
 import pytest
@@ -43,14 +42,11 @@ def test_triggers_and_events_hold_no_bytes_and_no_secrets(airflow, counts, tmp_p
     for run in runs:
         run.wait_until_worker_left("generate")
     triggers = trigger_rows(airflow)
-    airflow.scheduler.signal(signal.SIGSTOP)
-    try:
+    with airflow.frozen(airflow.scheduler):
         sql = "SELECT run_id, next_kwargs FROM task_instance WHERE next_kwargs LIKE '%success%'"
         wait_for("two events", lambda: len(airflow.query(sql)) == 2)
         events = {row["run_id"]: row["next_kwargs"] for row in airflow.query(sql)}
         ledgers = airflow.query("SELECT * FROM xcom WHERE key = 'imagerouter_ledger'")
-    finally:
-        airflow.scheduler.signal(signal.SIGCONT)
     assert [run.wait_for_end("generate") for run in runs] == ["success"] * 2
 
     pictures = list(tmp_path.glob("*.webp"))

@@ -25,7 +25,7 @@ def test_what_is_paid_is_not_paid_again(how, airflow, counts, tmp_path):
         airflow.trigger("batch_fail", requests=6, model="sandbox/slow-2", prefix="fail", output_path=str(failing)),
     ]
     counts.wait_until_sent(random.randint(1, 16))
-    airflow.triggerer.signal(signal.SIGSTOP)
+    airflow.freeze(airflow.triggerer)
     intents = {
         "files": states(notes_in_files(files)).count("intent"),
         "xcom": states(notes_in_xcom(runs[1])).count("intent"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from support.real_airflow import frozen, wait_for
+from support.real_airflow import wait_for
 
 from deferrable.ledgers import notes_in_files, states
 
@@ -29,7 +29,7 @@ def test_killed_when_the_work_is_done_but_airflow_does_not_know_yet(airflow, cou
     airflow.keep_spare_triggerer()
     run = airflow.trigger("generate", n=3, output_path=str(tmp_path))
     counts.wait_until_sent(3)
-    airflow.triggerer.freeze_parent()
+    airflow.freeze(airflow.triggerer, with_children=False)
     wait_until_stored(tmp_path, 3)
     airflow.triggerer.kill()
     assert run.state("generate") == "deferred"
@@ -47,7 +47,7 @@ def test_of_two_triggerers_one_waits_for_the_other_s_answer(airflow, counts, tmp
     airflow.triggerer = first = airflow.start_triggerer(AIRFLOW__IMAGEROUTER__LEASE_SECONDS="120")
     run = airflow.trigger("batch", model="sandbox/slow-10", requests=4, output_path=str(tmp_path))
     counts.wait_until_sent(2)
-    with frozen(first):
+    with airflow.frozen(first):
         airflow.use_spare_triggerer()
         wait_for_another_triggerer(airflow, run)
     assert run.wait_for_end("batch") == "success"
@@ -62,7 +62,7 @@ def test_a_triggerer_frozen_for_longer_than_its_lease_may_be_paid_twice_but_send
     run = airflow.trigger("batch", model="sandbox/slow-3", requests=6, output_path=str(tmp_path))
     counts.wait_until_sent(2)
     first = airflow.triggerer
-    with frozen(first):
+    with airflow.frozen(first):
         in_flight = states(notes_in_files(tmp_path)).count("intent")
         airflow.use_spare_triggerer()
         assert run.wait_for_end("batch") == "success"

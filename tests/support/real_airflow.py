@@ -67,9 +67,9 @@ class Process:
         with contextlib.suppress(ProcessLookupError):
             os.killpg(self.pid, number)
 
-    def freeze_parent(self) -> None:
-        """Stop the process, but not its children."""
-        os.kill(self.pid, signal.SIGSTOP)
+    def signal_parent(self, number: int) -> None:
+        """Send a signal to the process, but not to its children."""
+        os.kill(self.pid, number)
 
     def kill(self) -> None:
         """End it and its children at once, frozen or not."""
@@ -120,6 +120,8 @@ class RealAirflow:
             },
             "API": {"BASE_URL": self.url, "SECRET_KEY": secrets.token_hex(16), "WORKERS": 1},
             "API_AUTH": {"JWT_SECRET": secrets.token_hex(32)},
+            # SQLAlchemy's own setting, in seconds; by default a writer gives up after five.
+            "DATABASE": {"SQL_ALCHEMY_CONN": f"sqlite:///{self.database}?timeout=60"},
             "DAG_PROCESSOR": {"REFRESH_INTERVAL": 5, "MIN_FILE_PROCESS_INTERVAL": 600},
             "LOGGING": {"BASE_LOG_FOLDER": self.home / "logs"},
             "SCHEDULER": {
@@ -183,12 +185,40 @@ class RealAirflow:
         before = self._triggerer_jobs()
         self._spare = self.start_triggerer()
         wait_for("another triggerer", lambda: self._triggerer_jobs() > before, START_SECONDS)
-        self._spare.signal(signal.SIGSTOP)
+        self.freeze(self._spare)
 
     def use_spare_triggerer(self) -> None:
         """Let the spare triggerer go on in place of the first, whatever became of it."""
         self._spare.signal(signal.SIGCONT)
         self.triggerer = self._spare
+
+    def freeze(self, process: Process, *, with_children: bool = True) -> None:
+        """Stop a process, as a paused machine does, but not while it locks the database for all others."""
+        send = process.signal if with_children else process.signal_parent
+        send(signal.SIGSTOP)
+        while self._is_locked():
+            send(signal.SIGCONT)
+            time.sleep(POLL_SECONDS)
+            send(signal.SIGSTOP)
+
+    @contextlib.contextmanager
+    def frozen(self, process: Process) -> Iterator[None]:
+        """Freeze a process and its children for a while."""
+        self.freeze(process)
+        try:
+            yield
+        finally:
+            process.signal(signal.SIGCONT)
+
+    def _is_locked(self) -> bool:
+        """Return whether somebody keeps all others from writing to the metadata database."""
+        with contextlib.closing(sqlite3.connect(self.database, timeout=5, isolation_level=None)) as connection:
+            try:
+                connection.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                return True
+            connection.execute("ROLLBACK")
+            return False
 
     def _triggerer_jobs(self) -> int:
         sql = "SELECT count(*) AS number FROM job WHERE job_type = 'TriggererJob'"
@@ -332,13 +362,3 @@ class Run:
         """Return the triggers that this run's deferred tasks wait for."""
         sql = "SELECT trigger_id FROM task_instance WHERE run_id = ? AND dag_id = ? AND trigger_id IS NOT NULL"
         return [row["trigger_id"] for row in self.airflow.query(sql, self.run_id, self.dag_id)]
-
-
-@contextlib.contextmanager
-def frozen(process: Process) -> Iterator[None]:
-    """Stop a process and its children for a while, as a laptop's lid or a paused machine does."""
-    process.signal(signal.SIGSTOP)
-    try:
-        yield
-    finally:
-        process.signal(signal.SIGCONT)
