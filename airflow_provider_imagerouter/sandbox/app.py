@@ -15,7 +15,7 @@ from airflow_provider_imagerouter.sandbox.answers import error_answer, json_answ
 from airflow_provider_imagerouter.sandbox.behaviours import Link
 from airflow_provider_imagerouter.sandbox.catalogue import Catalogue
 from airflow_provider_imagerouter.sandbox.dummies import stored_file
-from airflow_provider_imagerouter.sandbox.front_door import PAID_PATHS, FrontDoor
+from airflow_provider_imagerouter.sandbox.front_door import MODEL_PATH, PAID_PATHS, FrontDoor
 from airflow_provider_imagerouter.sandbox.paid_route import RefusedError, authenticate, take_call
 from airflow_provider_imagerouter.sandbox.storage import CONTENT_TYPES, StoredFile
 from airflow_provider_imagerouter.sandbox.world import World
@@ -37,7 +37,7 @@ def create_app() -> FastAPI:
             Route("/health", _health),
             Route("/v1/models", _models_v1),
             Route("/v2/models", _models_v2),
-            Route("/v1/models/{model_id:path}", _model),
+            Route(MODEL_PATH + "{model_id:path}", _model),
             Route("/v1/auth/test", _test_key, methods=["POST"]),
             Route("/v1/credits", _credits),
             *(Route(path, _paid, methods=["POST"]) for path in PAID_PATHS),

@@ -18,6 +18,8 @@ JSON_LIMIT = 102_400
 OUTSIDE = ("/storage/", "/sandbox/")
 """Paths that are no part of the API: another host's in reality, or the sandbox's own."""
 
+MODEL_PATH = "/v1/models/"
+
 PAID_PATHS = (
     "/v1/openai/images/generations",
     "/v1/openai/images/edits",
@@ -36,7 +38,8 @@ class FrontDoor:
         """Let one request in, or answer it at the door."""
         world: World = scope["app"].state.world
         outside = scope["path"].startswith(OUTSIDE)
-        scope["path"] = scope["path"].rstrip("/") or "/"
+        if not outside:
+            scope["path"] = _as_routed(scope["path"])
         scope["state"].update(json={}, verdict=None, bare=outside)
 
         async def counting_receive() -> Message:
@@ -107,6 +110,13 @@ class _Dressing:
             message["status"] = 304
             headers = [header for header in headers if header[0].lower() not in (b"content-type", b"content-length")]
         message["headers"] = headers
+
+
+def _as_routed(path: str) -> str:
+    """Spell a path as the routes do: to Express neither case matters, but in a model's id, nor a slash at the end."""
+    path = path.rstrip("/") or "/"
+    known = path.lower()
+    return MODEL_PATH + path[len(MODEL_PATH) :] if known.startswith(MODEL_PATH) else known
 
 
 def _preflight(request: Request) -> Response:

@@ -205,6 +205,14 @@ def test_head_gives_the_headers_only(api):
         assert head.headers["content-length"] == str(len(body.content))
 
 
+def test_case_does_not_matter_but_in_a_model_s_id(api):
+    assert api.client.get("/V1/Models").json() == api.client.get("/v1/models").json()
+    assert api.client.get("/V1/Models/openai/gpt-image-1").status_code == 200
+    assert api.client.get("/v1/models/OpenAI/gpt-image-1").status_code == 404
+    assert "data" in api.post("/v1/OpenAI/images/Generations", json={"model": "test/test"}).json()
+    assert "Cannot GET /Nowhere" in api.client.get("/Nowhere").text
+
+
 def test_a_trailing_slash_does_not_matter(api):
     assert api.client.get("/v1/models/").json() == api.client.get("/v1/models").json()
     assert "data" in api.post("/v1/openai/images/generations/", json={"model": "test/test"}).json()
