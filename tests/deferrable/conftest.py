@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,8 @@ import pytest
 from support.real_airflow import RealAirflow, wait_for
 
 from airflow_provider_imagerouter.sandbox.process import SandboxProcess
+
+log = logging.getLogger(__name__)
 
 HERE = Path(__file__).parent
 LEASE_SECONDS = 6
@@ -37,7 +40,7 @@ def say_what_airflow_said(request: pytest.FixtureRequest, airflow: RealAirflow) 
     failed = request.session.testsfailed
     yield
     if request.session.testsfailed > failed:
-        print(airflow.logs())
+        log.error("%s", airflow.logs(last=50))
 
 
 class Counts:

@@ -235,10 +235,11 @@ class RealAirflow:
             [sys.executable, "-m", "airflow", *command], env=self.environ, capture_output=True, text=True, check=False
         )
 
-    def logs(self) -> str:
-        """Return what all processes and tasks wrote."""
+    def logs(self, last: int = 0) -> str:
+        """Return what all processes and tasks wrote, or the last so many lines of each."""
         files = [process.log for process in self._processes] + sorted((self.home / "logs").rglob("*.log"))
-        return "".join(f"\n== {file}\n{file.read_text(errors='replace')}" for file in files if file.exists())
+        texts = {file: file.read_text(errors="replace").splitlines()[-last:] for file in files if file.exists()}
+        return "".join(f"\n== {file}\n" + "\n".join(lines) for file, lines in texts.items())
 
     # The REST API
 
