@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.real_airflow import RealAirflow, wait_for
+from support.real_airflow import RealAirflow
+from support.waiting import wait_for
 
 from airflow_provider_imagerouter.sandbox.process import SandboxProcess
 

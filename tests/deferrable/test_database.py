@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography.fernet import Fernet
-from support.real_airflow import wait_for
+from support.waiting import wait_for
 
 from airflow_provider_imagerouter.sandbox.keys import RICH_KEY
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from support.real_airflow import wait_for
+from support.waiting import wait_for
 
 # Triggers have XComs, and a cancelled one says why, from Airflow 3.3 on.
 pytestmark = pytest.mark.needs_airflow("3.3")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 
 import pytest
-from support.real_airflow import wait_for
+from support.waiting import wait_for
 
 from deferrable.ledgers import notes_in_files, states
 

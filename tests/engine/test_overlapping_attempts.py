@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from support.object_store import URI
-from support.real_airflow import wait_for
+from support.waiting import wait_for
 
 from airflow_provider_imagerouter.exceptions import ImageRouterUnknownOutcomeError
 

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 import pytest
 from support.attempts import RunningTask
-from support.real_airflow import wait_for
+from support.waiting import wait_for
 
 from airflow_provider_imagerouter.operators.batch import ImageRouterBatchOperator
 

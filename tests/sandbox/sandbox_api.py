@@ -4,7 +4,6 @@ import base64
 import io
 import json
 import socket
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -12,6 +11,7 @@ from urllib.parse import urlsplit
 
 import httpx
 from PIL import Image
+from support.waiting import wait_for
 
 from airflow_provider_imagerouter.sandbox.process import SandboxProcess
 
@@ -92,14 +92,13 @@ class Api:
 
     def await_call(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
         """Wait until the last call in the ledger fulfils a condition."""
-        ends = time.monotonic() + 60
-        calls: list[dict[str, Any]] = []
-        while time.monotonic() < ends:
+
+        def look() -> dict[str, Any] | None:
             calls = self.sandbox.ledger()["calls"]
-            if calls and condition(calls[-1]):
-                return calls[-1]
-            time.sleep(0.02)
-        raise AssertionError(f"it never came to that: {calls}")
+            return calls[-1] if calls and condition(calls[-1]) else None
+
+        call: dict[str, Any] = wait_for("a call", look)
+        return call
 
 
 def png(size: tuple[int, int] = (96, 64), colour: Any = (200, 30, 30), mode: str = "RGB") -> bytes:

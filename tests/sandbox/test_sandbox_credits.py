@@ -19,8 +19,8 @@ def test_the_price_depends_on_the_quality(api):
 
 def test_the_highest_price_is_taken_first_and_the_rest_given_back(api):
     with api.connect() as connection:
-        connection.sendall(api.request("sandbox/slow-0.5"))
-        call = api.await_call(lambda call: call["model"] == "sandbox/slow-0.5")
+        connection.sendall(api.request("sandbox/slow-2"))
+        call = api.await_call(lambda call: call["model"] == "sandbox/slow-2")
         assert (call["status"], call["cost"], api.credits()) == ("processing", 0.01, "99.9900")
         api.await_call(lambda call: call["status"] == "success")
     assert api.credits() == "99.9960"
@@ -35,8 +35,8 @@ def test_a_failure_is_given_back(api):
 
 def test_a_call_goes_on_and_is_billed_although_the_client_left(api):
     with api.connect() as connection:
-        connection.sendall(api.request("sandbox/slow-0.5"))
-        api.await_call(lambda call: call["model"] == "sandbox/slow-0.5")
+        connection.sendall(api.request("sandbox/slow-2"))
+        api.await_call(lambda call: call["model"] == "sandbox/slow-2")
     left = api.await_call(lambda call: call["client_left"])
     assert left["status"] == "processing"
     call = api.await_call(lambda call: call["status"] == "success")

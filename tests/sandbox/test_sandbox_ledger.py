@@ -81,8 +81,8 @@ def test_reset_puts_everything_back(api):
     api.generate("sandbox/flaky")
     api.generate("sandbox/slow-0")
     with api.connect() as connection:
-        connection.sendall(api.request("sandbox/slow-0.5"))
-        api.await_call(lambda call: call["model"] == "sandbox/slow-0.5")
+        connection.sendall(api.request("sandbox/slow-2"))
+        api.await_call(lambda call: call["model"] == "sandbox/slow-2")
         api.sandbox.reset()
         assert connection.recv(65536)
         while connection.recv(65536):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 from sandbox_api import VIDEOS
-from support.real_airflow import wait_for
+from support.waiting import wait_for
 
 
 def send_all(api, requests: list[bytes]) -> list[bytes]:

@@ -15,24 +15,15 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 from urllib.parse import quote
 
+from support.waiting import POLL_SECONDS, wait_for
+
 START_SECONDS = 180
-POLL_SECONDS = 0.1
-
 ENDS = frozenset({"success", "failed", "skipped", "upstream_failed", "removed"})
-
-
-def wait_for(what: str, look: Callable[[], Any], seconds: float = 120) -> Any:
-    """Return the first true value of a function; fail with `what` if there is none in time."""
-    until = time.monotonic() + seconds
-    while not (value := look()):
-        assert time.monotonic() < until, f"waited {seconds} s in vain for {what}"
-        time.sleep(POLL_SECONDS)
-    return value
 
 
 def free_port() -> int:
@@ -235,10 +226,11 @@ class RealAirflow:
             [sys.executable, "-m", "airflow", *command], env=self.environ, capture_output=True, text=True, check=False
         )
 
-    def logs(self, last: int = 0) -> str:
+    def logs(self, last: int | None = None) -> str:
         """Return what all processes and tasks wrote, or the last so many lines of each."""
         files = [process.log for process in self._processes] + sorted((self.home / "logs").rglob("*.log"))
-        texts = {file: file.read_text(errors="replace").splitlines()[-last:] for file in files if file.exists()}
+        start = None if last is None else -last
+        texts = {file: file.read_text(errors="replace").splitlines()[start:] for file in files if file.exists()}
         return "".join(f"\n== {file}\n" + "\n".join(lines) for file, lines in texts.items())
 
     # The REST API

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import psutil
 import pytest
-from support.real_airflow import RealAirflow, wait_for
+from support.real_airflow import RealAirflow
+from support.waiting import wait_for
 
 # Airflow 3.0's API does not give XComs as values. What a kill does there is in test_killed.py.
 pytestmark = pytest.mark.needs_airflow("3.3")
