@@ -80,6 +80,8 @@ class InputPictures:
 
 
 class _Source:
+    """One input picture, read once at most."""
+
     def __init__(self, record: Record, name: str, settings: ConnectionSettings) -> None:
         self._record = record
         self._name = f"{name} {record['uri']}"
@@ -87,9 +89,11 @@ class _Source:
         self._picture: InputPicture | None = None
 
     async def digest(self) -> str:
+        """Return its SHA-256; a record has it already."""
         return self._record["sha256"] or _sha256(await self.load())
 
     async def load(self) -> InputPicture:
+        """Return the picture, read and checked."""
         from airflow_provider_imagerouter.images import input_picture
 
         if self._picture is None:

@@ -42,12 +42,14 @@ def _connecting(connection: HTTPConnection) -> Iterator[None]:
 
 class _Connection(HTTPConnection):
     def connect(self) -> None:
+        """Connect, or say that nothing was sent."""
         with _connecting(self):
             super().connect()
 
 
 class _TlsConnection(HTTPSConnection):
     def connect(self) -> None:
+        """Connect, or say that nothing was sent."""
         with _connecting(self):
             super().connect()
 
@@ -64,10 +66,12 @@ class _Adapter(HTTPAdapter):
     """Tells calls that never left from calls that broke: requests' own errors do not, where TLS is in play."""
 
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
+        """Make the pools of direct connections; called by requests."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
+        """Return the pools of connections through a proxy; called by requests."""
         manager = super().proxy_manager_for(proxy, **kwargs)
         if not proxy.lower().startswith("socks"):  # those connect in ways of their own
             manager.pool_classes_by_scheme = _POOLS

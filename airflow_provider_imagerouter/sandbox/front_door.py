@@ -81,6 +81,7 @@ class _Dressing:
         self._fresh = False
 
     async def send(self, message: Message) -> None:
+        """Pass on a part of the answer."""
         if message["type"] == "http.response.start":
             self._dress(message)
         elif self._fresh:

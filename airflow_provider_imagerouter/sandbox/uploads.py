@@ -68,20 +68,25 @@ class _Reader:
         self.complete = False
 
     def on_part_begin(self) -> None:
+        """Begin a part."""
         self.parts.append(_Part())
 
     def on_header_field(self, data: bytes, start: int, end: int) -> None:
+        """Take a piece of a header's name."""
         self.parts[-1].header[0] += data[start:end]
 
     def on_header_value(self, data: bytes, start: int, end: int) -> None:
+        """Take a piece of a header's value."""
         self.parts[-1].header[1] += data[start:end]
 
     def on_header_end(self) -> None:
+        """Keep a whole header."""
         part = self.parts[-1]
         part.headers[part.header[0].decode("latin-1").lower()] = part.header[1].decode("utf-8", "replace")
         part.header = [b"", b""]
 
     def on_headers_finished(self) -> None:
+        """Read from the headers whether the part is a file, and its names."""
         part = self.parts[-1]
         _, options = parse_options_header(part.headers.get("content-disposition"))
         part.name = options.get(b"name", b"").decode("utf-8", "replace")
@@ -90,12 +95,14 @@ class _Reader:
         part.filename = options.get(b"filename", b"")
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
+        """Take a piece of the part's body, unless it is a file that is too large already."""
         part = self.parts[-1]
         part.too_large = part.too_large or (part.is_file and len(part.body) + end - start >= FILE_LIMIT)
         if not part.too_large:
             part.body += data[start:end]
 
     def on_end(self) -> None:
+        """Note that the body came to its end."""
         self.complete = True
 
 
