@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
     from airflow.sdk.bases.decorator import Task
 
-    from airflow_provider_imagerouter.engine import OrphanPolicy
+    from airflow_provider_imagerouter.engine.engine import OrphanPolicy
     from airflow_provider_imagerouter.records import Record
 
 Arguments = ParamSpec("Arguments")

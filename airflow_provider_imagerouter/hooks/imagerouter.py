@@ -114,7 +114,7 @@ class ImageRouterHook(BaseHook):
         :param model: model id; the connection's default model if None
         :param options: ``quality``, ``size``, ``response_format``, ``output_format``
         """
-        from airflow_provider_imagerouter.images import edit_request
+        from airflow_provider_imagerouter.media.images import edit_request
 
         return self.send(edit_request(image, mask, model=self.settings.model(model), prompt=prompt, **options))
 
@@ -166,7 +166,7 @@ class ImageRouterHook(BaseHook):
         from tenacity import Retrying
 
         from airflow_provider_imagerouter.hooks.requests_transport import exchange
-        from airflow_provider_imagerouter.hooks.retry import retry_policy
+        from airflow_provider_imagerouter.hooks.resending import retry_policy
 
         with self.get_conn() as session:
             limit = self.settings.retry_timeout if retry_timeout is None else retry_timeout

@@ -96,7 +96,7 @@ class ImageRouterAsyncHook(BaseHook):
         :param model: model id; the connection's default model if None
         :param options: ``quality``, ``size``, ``response_format``, ``output_format``
         """
-        from airflow_provider_imagerouter.images import edit_request
+        from airflow_provider_imagerouter.media.images import edit_request
 
         model = (await self.get_settings()).model(model)
         request = await asyncio.to_thread(edit_request, image, mask, model=model, prompt=prompt, **options)
@@ -167,7 +167,7 @@ class ImageRouterAsyncHook(BaseHook):
         from tenacity import AsyncRetrying
 
         from airflow_provider_imagerouter.hooks.httpx_transport import exchange
-        from airflow_provider_imagerouter.hooks.retry import retry_policy
+        from airflow_provider_imagerouter.hooks.resending import retry_policy
 
         settings = await self.get_settings()
         client = self._get_client(settings)

@@ -13,9 +13,9 @@ from airflow_provider_imagerouter.operators.base import is_final
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_imagerouter.batch import Manifest
+    from airflow_provider_imagerouter.engine.batch import Manifest
+    from airflow_provider_imagerouter.engine.work import Work
     from airflow_provider_imagerouter.identity import Identity
-    from airflow_provider_imagerouter.work import Work
 
 PARAMETERS = (
     "prompt",
@@ -34,8 +34,8 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
     """
     Run many generations and edits in one task and one worker slot.
 
-    Returns a :class:`~airflow_provider_imagerouter.batch.Manifest`; pictures and ``results.jsonl``, a row a request in
-    order, are under ``result_path``. Example::
+    Returns a :class:`~airflow_provider_imagerouter.engine.batch.Manifest`; pictures and ``results.jsonl``, a row a
+    request in order, are under ``result_path``. Example::
 
         ImageRouterBatchOperator(
             task_id="catalogue",
@@ -78,7 +78,7 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
             read_requests(requests, self.model)
 
     def _work(self, identity: Identity) -> Work:
-        from airflow_provider_imagerouter.work import BatchWork
+        from airflow_provider_imagerouter.engine.work import BatchWork
 
         return BatchWork(
             **self._conditions(identity),

@@ -50,9 +50,9 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
         return stored
 
     async def _store(self, folder: str, stem: str) -> list[Record]:
+        from airflow_provider_imagerouter.engine.inputs import records
+        from airflow_provider_imagerouter.engine.pictures import PictureStore
         from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
-        from airflow_provider_imagerouter.inputs import records
-        from airflow_provider_imagerouter.pictures import PictureStore
 
         settings = await ImageRouterAsyncHook(self.imagerouter_conn_id).get_settings()
         found = records(self.image, "image")

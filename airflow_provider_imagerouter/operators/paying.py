@@ -14,10 +14,10 @@ from airflow_provider_imagerouter.operators.base import ImageRouterBaseOperator,
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_imagerouter.engine import OrphanPolicy
+    from airflow_provider_imagerouter.engine.engine import OrphanPolicy
+    from airflow_provider_imagerouter.engine.work import Work
     from airflow_provider_imagerouter.identity import Identity
-    from airflow_provider_imagerouter.notes import Notes
-    from airflow_provider_imagerouter.work import Work
+    from airflow_provider_imagerouter.ledger.notes import Notes
 
 T = TypeVar("T")
 
@@ -67,8 +67,8 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         :raises ImageRouterError: if there are no pictures to return
         """
         from airflow_provider_imagerouter.identity import Identity
-        from airflow_provider_imagerouter.ledger import open_notes
-        from airflow_provider_imagerouter.notes import MemoryNotes, TaskStateNotes, hand_to_trigger
+        from airflow_provider_imagerouter.ledger.ledger import open_notes
+        from airflow_provider_imagerouter.ledger.notes import MemoryNotes, TaskStateNotes, hand_to_trigger
 
         work = self._work(Identity.of(context))
         notes = open_notes(work.identity, work.folder)
@@ -94,8 +94,8 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         :raises ImageRouterError: as :meth:`execute`
         """
         from airflow_provider_imagerouter.identity import Identity
-        from airflow_provider_imagerouter.ledger import open_notes
-        from airflow_provider_imagerouter.notes import take_from_trigger
+        from airflow_provider_imagerouter.ledger.ledger import open_notes
+        from airflow_provider_imagerouter.ledger.notes import take_from_trigger
         from airflow_provider_imagerouter.triggers.event import read_event
 
         identity = Identity.of(context)
@@ -128,7 +128,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
 
     def _deliver(self, context: Context, result: T, notes: Notes) -> T:
         """Push the cost, and forget the ledger: whoever clears a finished task wants other pictures."""
-        from airflow_provider_imagerouter.ledger import Ledger
+        from airflow_provider_imagerouter.ledger.ledger import Ledger
 
         cost = self._cost(result)
         if cost is not None:  # Airflow 3.0.6 takes no null, and for a reader of 3.3.2 it is as good as none

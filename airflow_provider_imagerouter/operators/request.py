@@ -11,9 +11,9 @@ from airflow_provider_imagerouter.operators.base import is_final
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
 if TYPE_CHECKING:
+    from airflow_provider_imagerouter.engine.work import Work
     from airflow_provider_imagerouter.identity import Identity
     from airflow_provider_imagerouter.records import Record
-    from airflow_provider_imagerouter.work import Work
 
 
 class ImageRouterRequestOperator(ImageRouterPayingOperator):
@@ -75,7 +75,7 @@ class ImageRouterRequestOperator(ImageRouterPayingOperator):
                 self._given.add(name)
 
     def _work(self, identity: Identity) -> Work:
-        from airflow_provider_imagerouter.work import SingleWork
+        from airflow_provider_imagerouter.engine.work import SingleWork
 
         for name in sorted(self._given):
             if getattr(self, name) is None:

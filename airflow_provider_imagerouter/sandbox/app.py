@@ -11,13 +11,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from airflow_provider_imagerouter.sandbox.answers import error_answer, json_answer, to_json, unknown_route
 from airflow_provider_imagerouter.sandbox.behaviours import Link
-from airflow_provider_imagerouter.sandbox.catalogue import Catalogue
-from airflow_provider_imagerouter.sandbox.dummies import stored_file
-from airflow_provider_imagerouter.sandbox.front_door import MODEL_PATH, PAID_PATHS, FrontDoor
+from airflow_provider_imagerouter.sandbox.models import Catalogue
 from airflow_provider_imagerouter.sandbox.paid_route import RefusedError, authenticate, take_call
-from airflow_provider_imagerouter.sandbox.storage import CONTENT_TYPES, StoredFile
+from airflow_provider_imagerouter.sandbox.painting.dummies import stored_file
+from airflow_provider_imagerouter.sandbox.stored_files import CONTENT_TYPES, StoredFile
+from airflow_provider_imagerouter.sandbox.wire.answers import error_answer, json_answer, to_json, unknown_route
+from airflow_provider_imagerouter.sandbox.wire.front_door import MODEL_PATH, PAID_PATHS, FrontDoor
 from airflow_provider_imagerouter.sandbox.world import World
 
 FLAKY_FETCHES = 2

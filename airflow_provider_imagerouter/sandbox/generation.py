@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from airflow_provider_imagerouter.sandbox.accounts import CREDITS_PER_USD, Account, credits_for
-from airflow_provider_imagerouter.sandbox.answers import to_json
 from airflow_provider_imagerouter.sandbox.behaviours import Behaviour, Link, Shape, error_body
-from airflow_provider_imagerouter.sandbox.catalogue import SANDBOX_PRICE
-from airflow_provider_imagerouter.sandbox.drawing import DEFAULT_SIZE
-from airflow_provider_imagerouter.sandbox.dummies import TEST_IMAGE, TEST_VIDEO, dummy_item, stored_file
-from airflow_provider_imagerouter.sandbox.ledger import Call
-from airflow_provider_imagerouter.sandbox.pictures import File, ProviderFailedError, Work, draw_vector, make
+from airflow_provider_imagerouter.sandbox.books import Call
+from airflow_provider_imagerouter.sandbox.models import SANDBOX_PRICE
+from airflow_provider_imagerouter.sandbox.painting.dummies import TEST_IMAGE, TEST_VIDEO, dummy_item, stored_file
+from airflow_provider_imagerouter.sandbox.painting.landscape import DEFAULT_SIZE
+from airflow_provider_imagerouter.sandbox.painting.output import File, ProviderFailedError, Work, draw_vector, make
+from airflow_provider_imagerouter.sandbox.wire.answers import to_json
 from airflow_provider_imagerouter.sandbox.world import World
 
 log = logging.getLogger(__name__)

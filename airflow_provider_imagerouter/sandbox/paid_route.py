@@ -7,29 +7,29 @@ import asyncio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from airflow_provider_imagerouter.sandbox import uploads
 from airflow_provider_imagerouter.sandbox.accounts import CREDITS_PER_USD, Account, credits_for
-from airflow_provider_imagerouter.sandbox.answers import (
+from airflow_provider_imagerouter.sandbox.behaviours import Refusal, error_body
+from airflow_provider_imagerouter.sandbox.books import Call
+from airflow_provider_imagerouter.sandbox.generation import PaidCall
+from airflow_provider_imagerouter.sandbox.limits import FREE_CALLS_PER_DAY, limit_for_key
+from airflow_provider_imagerouter.sandbox.models import Catalogue
+from airflow_provider_imagerouter.sandbox.painting.output import Work
+from airflow_provider_imagerouter.sandbox.validation import (
+    InvalidParameterError,
+    Parameters,
+    check_parameters,
+)
+from airflow_provider_imagerouter.sandbox.wire import uploads
+from airflow_provider_imagerouter.sandbox.wire.answers import (
     error_answer,
     internal_error,
     json_answer,
     to_json,
     untyped_answer,
 )
-from airflow_provider_imagerouter.sandbox.behaviours import Refusal, error_body
-from airflow_provider_imagerouter.sandbox.catalogue import Catalogue
-from airflow_provider_imagerouter.sandbox.connection import Connection, ConnectionAnswer
-from airflow_provider_imagerouter.sandbox.delivery import deliver
-from airflow_provider_imagerouter.sandbox.generation import PaidCall
-from airflow_provider_imagerouter.sandbox.ledger import Call
-from airflow_provider_imagerouter.sandbox.limits import FREE_CALLS_PER_DAY, limit_for_key
-from airflow_provider_imagerouter.sandbox.pictures import Work
-from airflow_provider_imagerouter.sandbox.uploads import BrokenBodyError, Form
-from airflow_provider_imagerouter.sandbox.validation import (
-    InvalidParameterError,
-    Parameters,
-    check_parameters,
-)
+from airflow_provider_imagerouter.sandbox.wire.delivery import deliver
+from airflow_provider_imagerouter.sandbox.wire.exchange import Connection, ConnectionAnswer
+from airflow_provider_imagerouter.sandbox.wire.uploads import BrokenBodyError, Form
 from airflow_provider_imagerouter.sandbox.world import World
 
 _NO_DEPOSIT = (

@@ -7,7 +7,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from airflow_provider_imagerouter.sandbox.catalogue import Catalogue, Model
+from airflow_provider_imagerouter.sandbox.models import Catalogue, Model
 
 MAX_PROMPT_UNITS = 10_000
 MAX_FREE_PIXELS = 1024

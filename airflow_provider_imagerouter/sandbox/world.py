@@ -6,9 +6,9 @@ from collections import Counter
 
 from airflow_provider_imagerouter.sandbox.accounts import open_accounts
 from airflow_provider_imagerouter.sandbox.behaviours import WELL_BEHAVED, Behaviour, find_behaviour
-from airflow_provider_imagerouter.sandbox.ledger import Ledger
+from airflow_provider_imagerouter.sandbox.books import Ledger
 from airflow_provider_imagerouter.sandbox.limits import FixedWindow
-from airflow_provider_imagerouter.sandbox.storage import Storage
+from airflow_provider_imagerouter.sandbox.stored_files import Storage
 
 
 class World:

@@ -8,11 +8,11 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
+from airflow_provider_imagerouter.engine.work import Work, work_from_json
 from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterStorageError
-from airflow_provider_imagerouter.ledger import open_notes
-from airflow_provider_imagerouter.notes import MemoryNotes, Notes, XComNotes
+from airflow_provider_imagerouter.ledger.ledger import open_notes
+from airflow_provider_imagerouter.ledger.notes import MemoryNotes, Notes, XComNotes
 from airflow_provider_imagerouter.triggers.event import error_event, success_event
-from airflow_provider_imagerouter.work import Work, work_from_json
 
 
 class ImageRouterTrigger(BaseTrigger):
@@ -22,7 +22,7 @@ class ImageRouterTrigger(BaseTrigger):
     When a triggerer restarts, Airflow runs its triggers anew. This one then finds its ledger: what was made is not
     made again, and what was in flight follows ``on_orphaned_intent``.
 
-    :param work: from :meth:`~airflow_provider_imagerouter.work.Work.to_json`; no bytes, no secrets
+    :param work: from :meth:`~airflow_provider_imagerouter.engine.work.Work.to_json`; no bytes, no secrets
     """
 
     def __init__(self, work: dict[str, Any]) -> None:
@@ -47,7 +47,7 @@ class ImageRouterTrigger(BaseTrigger):
 
 def _import_engine() -> None:
     """Import what the first work needs, which takes a second, outside the event loop that all triggers share."""
-    from airflow_provider_imagerouter import batch  # noqa: F401
+    from airflow_provider_imagerouter.engine import batch  # noqa: F401
     from airflow_provider_imagerouter.hooks import imagerouter_async  # noqa: F401
     from airflow_provider_imagerouter.hooks.httpx_transport import ssl_context
 

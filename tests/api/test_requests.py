@@ -9,7 +9,7 @@ from support.pictures import picture
 
 from airflow_provider_imagerouter.api.request import MAX_FILE_BYTES, ImageRequest, InputPicture
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.images import input_picture
+from airflow_provider_imagerouter.media.images import input_picture
 
 
 def request(**parameters: Any) -> ImageRequest:

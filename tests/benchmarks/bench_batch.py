@@ -38,8 +38,8 @@ def measure(number: int) -> None:
         os.environ["AIRFLOW_CONN_IMAGEROUTER_DEFAULT"] = json.dumps(connection)
         from airflow.sdk import DAG
 
-        from airflow_provider_imagerouter import notes
         from airflow_provider_imagerouter.hooks import pace
+        from airflow_provider_imagerouter.ledger import notes
         from airflow_provider_imagerouter.operators.batch import ImageRouterBatchOperator
 
         pace.CALLS_PER_SECOND = pace.LEAST_CALLS_PER_SECOND = 100_000.0

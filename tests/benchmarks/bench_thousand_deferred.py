@@ -54,9 +54,9 @@ async def _measure(arguments: argparse.Namespace, home: Path) -> str:
 
 
 async def _run_one(folder: str | None, number: int, seconds: float) -> dict:
+    from airflow_provider_imagerouter.engine.work import SingleWork
     from airflow_provider_imagerouter.identity import Identity
     from airflow_provider_imagerouter.triggers.imagerouter import ImageRouterTrigger
-    from airflow_provider_imagerouter.work import SingleWork
 
     identity = Identity("bench", "run", "generate", number)
     work = SingleWork(

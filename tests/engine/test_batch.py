@@ -114,7 +114,7 @@ def test_an_empty_account_stops_the_batch_and_what_is_paid_is_kept(attempts, mon
 
 
 def test_a_failure_nobody_foresaw_lets_paid_calls_finish(attempts, monkeypatch):
-    import airflow_provider_imagerouter.engine as engine
+    import airflow_provider_imagerouter.engine.engine as engine
 
     def fail_for_odd(parameters, images, mask):
         if parameters["prompt"] == "odd":
@@ -174,7 +174,7 @@ def test_an_account_with_a_low_limit_sees_no_429(attempts, monkeypatch):
 
 
 def test_progress_is_told(attempts, caplog, monkeypatch):
-    monkeypatch.setattr("airflow_provider_imagerouter.batch.PROGRESS_SECONDS", 0.3)
+    monkeypatch.setattr("airflow_provider_imagerouter.engine.batch.PROGRESS_SECONDS", 0.3)
     caplog.set_level(logging.INFO)
     with pytest.raises(ImageRouterBatchError):
         attempts.batch(

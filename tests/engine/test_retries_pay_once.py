@@ -15,7 +15,7 @@ from airflow_provider_imagerouter.exceptions import (
     ImageRouterStorageError,
     ImageRouterUnknownOutcomeError,
 )
-from airflow_provider_imagerouter.fetch import fetch
+from airflow_provider_imagerouter.files.fetching import fetch
 from airflow_provider_imagerouter.hooks.httpx_transport import ssl_context
 
 

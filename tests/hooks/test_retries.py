@@ -10,7 +10,6 @@ from support.clients import Clients
 from support.raw_server import RawServer, Script, answer
 
 from airflow_provider_imagerouter.exceptions import ImageRouterConnectionError, ImageRouterRateLimitError
-from airflow_provider_imagerouter.hooks import retry
 
 SUCCESS = answer('{"data": [{"url": "https://pictures.invalid/a.png"}], "cost": 0.004}')
 
@@ -59,7 +58,7 @@ def test_a_server_that_comes_up_late(clients: Clients, monkeypatch: pytest.Monke
         servers.append(RawServer(SUCCESS, port=port).__enter__())
         return 0
 
-    monkeypatch.setattr(retry, "_backoff", come_up)
+    monkeypatch.setattr(resending, "_backoff", come_up)
     try:
         assert clients(f"http://127.0.0.1:{port}").generate().pictures
         assert servers[0].posts == 1
@@ -70,7 +69,7 @@ def test_a_server_that_comes_up_late(clients: Clients, monkeypatch: pytest.Monke
 
 def test_nobody_there_at_all(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
     tries: list[int] = []
-    monkeypatch.setattr(retry, "_backoff", lambda state: tries.append(1) or 0.2)
+    monkeypatch.setattr(resending, "_backoff", lambda state: tries.append(1) or 0.2)
     with RawServer(SUCCESS) as other:
         url = other.url
     assert type(clients(url, retry_timeout=1).error()) is ImageRouterConnectionError
@@ -81,7 +80,7 @@ def test_retries_are_said(clients: Clients, caplog: pytest.LogCaptureFixture) ->
     caplog.set_level("INFO")
     with RawServer(too_many("0.1"), SUCCESS) as server:
         clients(server.url).generate()
-    said = [record.getMessage() for record in caplog.records if record.name == retry.__name__]
+    said = [record.getMessage() for record in caplog.records if record.name == resending.__name__]
     assert len(said) == 1
     assert "Too many requests" in said[0]
     assert "trying again in" in said[0]

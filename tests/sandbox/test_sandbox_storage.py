@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-from airflow_provider_imagerouter.sandbox.ledger import MAX_CALLS, Ledger
-from airflow_provider_imagerouter.sandbox.storage import MAX_BYTES, Storage
+from airflow_provider_imagerouter.sandbox.books import MAX_CALLS, Ledger
+from airflow_provider_imagerouter.sandbox.stored_files import MAX_BYTES, Storage
 
 
 def test_the_oldest_files_make_room():

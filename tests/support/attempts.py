@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_imagerouter.ledger import Ledger
+from airflow_provider_imagerouter.ledger.ledger import Ledger
 from airflow_provider_imagerouter.operators.batch import ImageRouterBatchOperator
 from airflow_provider_imagerouter.operators.edit import ImageRouterEditOperator
 from airflow_provider_imagerouter.operators.generate import ImageRouterGenerateOperator

@@ -3,6 +3,6 @@
 import tempfile
 
 import support.attempts  # noqa: F401
-from airflow_provider_imagerouter.storage import to_path
+from airflow_provider_imagerouter.files.storing import to_path
 
 to_path(tempfile.gettempdir())  # Airflow looks for file systems in all its providers

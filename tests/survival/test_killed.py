@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from airflow_provider_imagerouter.ledger import fingerprint
+from airflow_provider_imagerouter.ledger.ledger import fingerprint
 
 KILLS = 20
 SEED = random.randrange(10**6)

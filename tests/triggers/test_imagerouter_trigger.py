@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG
 
+from airflow_provider_imagerouter.engine.work import BatchWork, SingleWork, Work, work_from_json
 from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
 from airflow_provider_imagerouter.identity import Identity
 from airflow_provider_imagerouter.operators.batch import ImageRouterBatchOperator
@@ -19,7 +20,6 @@ from airflow_provider_imagerouter.operators.edit import ImageRouterEditOperator
 from airflow_provider_imagerouter.operators.generate import ImageRouterGenerateOperator
 from airflow_provider_imagerouter.triggers.event import read_event
 from airflow_provider_imagerouter.triggers.imagerouter import ImageRouterTrigger
-from airflow_provider_imagerouter.work import BatchWork, SingleWork, Work, work_from_json
 
 pytestmark = pytest.mark.usefixtures("imagerouter_connection")
 

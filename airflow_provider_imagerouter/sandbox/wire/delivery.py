@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from airflow_provider_imagerouter.sandbox.behaviours import Behaviour, Delivery, proxy_page
-from airflow_provider_imagerouter.sandbox.connection import Connection
+from airflow_provider_imagerouter.sandbox.wire.exchange import Connection
 
 HEARTBEAT_SECONDS = 3.0
 JSON_HEADERS = {"Content-Type": "application/json"}

@@ -15,7 +15,7 @@ from airflow_provider_imagerouter.exceptions import ImageRouterStorageError
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
-    from airflow_provider_imagerouter.ledger import Entry, Ledger
+    from airflow_provider_imagerouter.ledger.ledger import Entry, Ledger
     from airflow_provider_imagerouter.records import Record
 
 log = logging.getLogger(__name__)

@@ -16,8 +16,8 @@ from airflow_provider_imagerouter.identity import Identity
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from airflow_provider_imagerouter.engine import Engine, OrphanPolicy
-    from airflow_provider_imagerouter.notes import Notes
+    from airflow_provider_imagerouter.engine.engine import Engine, OrphanPolicy
+    from airflow_provider_imagerouter.ledger.notes import Notes
 
 REQUESTS_NOTE = ".requests"
 """The note that a deferred batch's requests wait in; the database gets no long list of them."""
@@ -62,9 +62,9 @@ class Work(ABC):
         """
 
     def _engine(self, notes: Notes, **options: Any) -> Engine:
-        from airflow_provider_imagerouter.engine import Engine
+        from airflow_provider_imagerouter.engine.engine import Engine
         from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
-        from airflow_provider_imagerouter.ledger import Ledger, lease_seconds
+        from airflow_provider_imagerouter.ledger.ledger import Ledger, lease_seconds
         from airflow_provider_imagerouter.money import to_usd
 
         return Engine(
@@ -98,7 +98,7 @@ class SingleWork(Work):
 
     async def run(self, notes: Notes, *, in_trigger: bool = False) -> Any:
         """Return the records of the pictures."""
-        from airflow_provider_imagerouter.engine import Job
+        from airflow_provider_imagerouter.engine.engine import Job
 
         async with self._engine(notes, outlives_task=in_trigger) as engine:
             return await engine.run_candidates(Job(self.parameters, self.stem, self.output), self.n)
@@ -123,7 +123,7 @@ class BatchWork(Work):
 
     def to_json(self) -> dict[str, Any]:
         """Return the work as JSON values; its requests wait in the notes."""
-        from airflow_provider_imagerouter.ledger import open_notes
+        from airflow_provider_imagerouter.ledger.ledger import open_notes
 
         if notes := open_notes(self.identity, self.folder):
             notes.write(REQUESTS_NOTE, json.dumps(self.requests, default=_as_text))
@@ -134,7 +134,7 @@ class BatchWork(Work):
         """Return the manifest of the batch."""
         import asyncio
 
-        from airflow_provider_imagerouter.batch import Batch
+        from airflow_provider_imagerouter.engine.batch import Batch
 
         requests = self.requests
         if requests is None:

@@ -15,11 +15,11 @@ from support.object_store import URI, ObjectStore
 from support.pictures import SVG, picture
 from support.raw_server import RawServer, answer
 
+from airflow_provider_imagerouter.engine.pictures import PictureStore
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
+from airflow_provider_imagerouter.files.storing import prepare_folder, store
 from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
-from airflow_provider_imagerouter.pictures import PictureStore
 from airflow_provider_imagerouter.records import Record, record_of_location
-from airflow_provider_imagerouter.storage import prepare_folder, store
 
 SETTINGS = ConnectionSettings("http://127.0.0.1:1", "key", connect_timeout=2, read_timeout=2)
 

@@ -14,10 +14,10 @@ from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRoute
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.api.request import Request
-    from airflow_provider_imagerouter.async_ledger import AsyncLedger
-    from airflow_provider_imagerouter.budget import Budget
+    from airflow_provider_imagerouter.engine.budget import Budget
     from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
-    from airflow_provider_imagerouter.ledger import Entry
+    from airflow_provider_imagerouter.ledger.async_ledger import AsyncLedger
+    from airflow_provider_imagerouter.ledger.ledger import Entry
 
 log = logging.getLogger(__name__)
 

@@ -94,7 +94,7 @@ class _Source:
 
     async def load(self) -> InputPicture:
         """Return the picture, read and checked."""
-        from airflow_provider_imagerouter.images import input_picture
+        from airflow_provider_imagerouter.media.images import input_picture
 
         if self._picture is None:
             content = await read(self._record["uri"], self._settings, max_bytes=MAX_FILE_BYTES)
@@ -124,7 +124,7 @@ async def read(place: str, settings: ConnectionSettings, *, max_bytes: int | Non
 
 
 async def _read_link(url: str, settings: ConnectionSettings, max_bytes: int | None) -> bytes:
-    from airflow_provider_imagerouter.fetch import MAX_LINK_BYTES, fetch
+    from airflow_provider_imagerouter.files.fetching import MAX_LINK_BYTES, fetch
 
     try:
         return await fetch(
@@ -140,7 +140,7 @@ async def _read_link(url: str, settings: ConnectionSettings, max_bytes: int | No
 
 
 def _read_file(place: str, max_bytes: int | None) -> bytes:
-    from airflow_provider_imagerouter.storage import to_path
+    from airflow_provider_imagerouter.files.storing import to_path
 
     path = to_path(place)
     try:

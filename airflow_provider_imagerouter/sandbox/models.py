@@ -122,7 +122,7 @@ class Catalogue:
 
     def __init__(self) -> None:
         """Read the models recorded from the API, and add the sandbox's own."""
-        recorded = json.loads(resources.files(__package__).joinpath("catalogue.json").read_text("utf-8"))
+        recorded = json.loads(resources.files(__package__).joinpath("models.json").read_text("utf-8"))
         self._aliases: dict[str, str] = recorded["aliases"]
         self._models = {
             model_id: Model(model_id, entry, **recorded["traits"].get(model_id, {}))

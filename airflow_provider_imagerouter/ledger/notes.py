@@ -15,7 +15,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_imagerouter.exceptions import ImageRouterStorageError
-from airflow_provider_imagerouter.storage import prepare_folder, store
+from airflow_provider_imagerouter.files.storing import prepare_folder, store
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath

@@ -29,7 +29,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_imagerouter.api.answer import Answer, Picture
 from airflow_provider_imagerouter.exceptions import ImageRouterStorageError
-from airflow_provider_imagerouter.notes import HIDDEN_FOLDER, FileNotes, MemoryNotes, Notes
+from airflow_provider_imagerouter.ledger.notes import HIDDEN_FOLDER, FileNotes, MemoryNotes, Notes
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.identity import Identity

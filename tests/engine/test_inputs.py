@@ -15,10 +15,9 @@ from support.object_store import URI, ObjectStore
 from support.pictures import picture
 from support.raw_server import RawServer, answer
 
-from airflow_provider_imagerouter import fetch
+from airflow_provider_imagerouter.engine.inputs import InputPictures, records
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
 from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
-from airflow_provider_imagerouter.inputs import InputPictures, records
 from airflow_provider_imagerouter.records import Record, record_of_location
 
 LINK = "https://pictures.invalid/a.png"
@@ -30,7 +29,7 @@ SETTINGS = ConnectionSettings("http://127.0.0.1:1", "key", connect_timeout=2, re
 @pytest.fixture(autouse=True)
 def at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NO_PROXY", "*")
-    monkeypatch.setattr(fetch.fetch.retry, "wait", tenacity.wait_none())
+    monkeypatch.setattr(fetching.fetch.retry, "wait", tenacity.wait_none())
 
 
 class Lazy(Sequence[Any]):
@@ -201,7 +200,7 @@ def test_a_link_that_does_not_work_now(script: bytes) -> None:
     with RawServer(script) as server:
         with pytest.raises(ImageRouterStorageError) as caught:
             load(server.url)
-        assert (caught.value.billed, len(server.requests)) == ("no", fetch.ATTEMPTS)
+        assert (caught.value.billed, len(server.requests)) == ("no", fetching.ATTEMPTS)
 
 
 def test_files_that_are_not_there(tmp_path: Path, object_store: ObjectStore) -> None:

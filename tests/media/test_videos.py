@@ -6,9 +6,9 @@ import httpx
 import pytest
 from support.pictures import picture
 
-from airflow_provider_imagerouter.images import UnreadablePictureError
+from airflow_provider_imagerouter.media.images import UnreadablePictureError
+from airflow_provider_imagerouter.media.videos import inspect_video, is_video
 from airflow_provider_imagerouter.sandbox.process import SandboxProcess
-from airflow_provider_imagerouter.videos import inspect_video, is_video
 
 
 @pytest.fixture

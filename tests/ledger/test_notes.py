@@ -11,7 +11,7 @@ import pytest
 from support.object_store import URI
 
 from airflow_provider_imagerouter.exceptions import ImageRouterStorageError
-from airflow_provider_imagerouter.notes import FileNotes, MemoryNotes, Notes, TaskStateNotes
+from airflow_provider_imagerouter.ledger.notes import FileNotes, MemoryNotes, Notes, TaskStateNotes
 
 
 class Store:

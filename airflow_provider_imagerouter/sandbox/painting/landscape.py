@@ -10,7 +10,7 @@ import re
 
 from PIL import Image, ImageDraw, ImageFilter, ImageOps
 
-from airflow_provider_imagerouter.sandbox.lettering import write_caption
+from airflow_provider_imagerouter.sandbox.painting.lettering import write_caption
 
 Colour = tuple[int, int, int]
 

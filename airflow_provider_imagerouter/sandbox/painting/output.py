@@ -10,11 +10,11 @@ from dataclasses import dataclass
 from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 from airflow_provider_imagerouter.sandbox.behaviours import error_body
-from airflow_provider_imagerouter.sandbox.drawing import DEFAULT_SIZE, MAX_PIXELS, draw_picture, tint
-from airflow_provider_imagerouter.sandbox.lettering import write_caption
-from airflow_provider_imagerouter.sandbox.uploads import Upload
+from airflow_provider_imagerouter.sandbox.painting.landscape import DEFAULT_SIZE, MAX_PIXELS, draw_picture, tint
+from airflow_provider_imagerouter.sandbox.painting.lettering import write_caption
+from airflow_provider_imagerouter.sandbox.painting.movie import encode_video
 from airflow_provider_imagerouter.sandbox.validation import Parameters
-from airflow_provider_imagerouter.sandbox.video import encode_video
+from airflow_provider_imagerouter.sandbox.wire.uploads import Upload
 
 _QUALITY = {"low": 55, "auto": 85, "medium": 80, "high": 95}
 _FORMATS = {"webp": "webp", "jpeg": "jpg", "jpg": "jpg", "png": "png"}

@@ -7,11 +7,11 @@ import hashlib
 from typing import TYPE_CHECKING
 from weakref import WeakKeyDictionary
 
+from airflow_provider_imagerouter.engine.inputs import read
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
-from airflow_provider_imagerouter.images import UnreadablePictureError, inspect
-from airflow_provider_imagerouter.inputs import read
-from airflow_provider_imagerouter.storage import prepare_folder, store
-from airflow_provider_imagerouter.videos import inspect_video, is_video
+from airflow_provider_imagerouter.files.storing import prepare_folder, store
+from airflow_provider_imagerouter.media.images import UnreadablePictureError, inspect
+from airflow_provider_imagerouter.media.videos import inspect_video, is_video
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath

@@ -9,8 +9,8 @@ import pytest
 import tenacity
 from support.raw_server import RawServer, Script, Visitor, answer, chunked
 
-from airflow_provider_imagerouter import fetch as module
 from airflow_provider_imagerouter.exceptions import ImageRouterStorageError
+from airflow_provider_imagerouter.files import fetching as module
 
 GOOD = answer(b"the picture", content_type="image/png")
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_imagerouter.budget import Budget
+from airflow_provider_imagerouter.engine.budget import Budget
 from airflow_provider_imagerouter.exceptions import ImageRouterBudgetError, ImageRouterInputError
 from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterHook
 from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, TypedDict
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_imagerouter.api.request import check_n
-from airflow_provider_imagerouter.engine import Engine, Job
+from airflow_provider_imagerouter.engine.engine import Engine, Job
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterAuthenticationError,
     ImageRouterBatchError,
@@ -26,7 +26,7 @@ from airflow_provider_imagerouter.exceptions import (
     ImageRouterInputError,
     ImageRouterInsufficientCreditsError,
 )
-from airflow_provider_imagerouter.storage import prepare_folder, store
+from airflow_provider_imagerouter.files.storing import prepare_folder, store
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.records import Record

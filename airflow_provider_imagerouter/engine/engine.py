@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_imagerouter.api.preflight import check_model, with_near_matches
 from airflow_provider_imagerouter.api.request import ImageRequest, Request, VideoRequest, check_bytes_have_a_place
-from airflow_provider_imagerouter.async_ledger import AsyncLedger
-from airflow_provider_imagerouter.budget import Budget
+from airflow_provider_imagerouter.engine.budget import Budget
+from airflow_provider_imagerouter.engine.inputs import InputPictures
+from airflow_provider_imagerouter.engine.pictures import PictureStore
+from airflow_provider_imagerouter.engine.rescue import into_temporary_files
+from airflow_provider_imagerouter.engine.sender import Sender
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterBudgetError,
     ImageRouterError,
@@ -27,12 +30,9 @@ from airflow_provider_imagerouter.exceptions import (
     ImageRouterOrphanedIntentError,
     ImageRouterStorageError,
 )
-from airflow_provider_imagerouter.inputs import InputPictures
-from airflow_provider_imagerouter.ledger import fingerprint
-from airflow_provider_imagerouter.pictures import PictureStore
+from airflow_provider_imagerouter.ledger.async_ledger import AsyncLedger
+from airflow_provider_imagerouter.ledger.ledger import fingerprint
 from airflow_provider_imagerouter.records import Record, describe_stored, records_of
-from airflow_provider_imagerouter.rescue import into_temporary_files
-from airflow_provider_imagerouter.sender import Sender
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
     from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
-    from airflow_provider_imagerouter.ledger import Entry, Ledger
+    from airflow_provider_imagerouter.ledger.ledger import Entry, Ledger
 
 log = logging.getLogger(__name__)
 
@@ -59,7 +59,7 @@ class Job:
     One request as the engine takes it.
 
     :param parameters: the API's parameters; ``image`` and ``mask`` may be anything that
-        :func:`~airflow_provider_imagerouter.inputs.records` takes; None is the API's default
+        :func:`~airflow_provider_imagerouter.engine.inputs.records` takes; None is the API's default
     :param stem: name of its pictures, without extension
     :param output: what it makes: ``image`` or ``video``
     """

@@ -10,8 +10,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_imagerouter.sandbox.answers import HELMET, error_answer, internal_error, is_fresh
 from airflow_provider_imagerouter.sandbox.limits import GENERAL_LIMIT
+from airflow_provider_imagerouter.sandbox.wire.answers import HELMET, error_answer, internal_error, is_fresh
 from airflow_provider_imagerouter.sandbox.world import World
 
 JSON_LIMIT = 102_400

@@ -9,7 +9,7 @@ from PIL import Image
 from support.pictures import SVG, picture
 
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.images import PictureInfo, UnreadablePictureError, input_picture, inspect
+from airflow_provider_imagerouter.media.images import PictureInfo, UnreadablePictureError, input_picture, inspect
 
 TYPES = {
     "PNG": ("image/png", "png"),

@@ -7,7 +7,7 @@ import socket
 import uvicorn
 
 from airflow_provider_imagerouter.sandbox.app import create_app
-from airflow_provider_imagerouter.sandbox.connection import SandboxProtocol
+from airflow_provider_imagerouter.sandbox.wire.exchange import SandboxProtocol
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -7,9 +7,9 @@ import io
 from functools import lru_cache
 from typing import Any
 
-from airflow_provider_imagerouter.sandbox.drawing import draw_picture
+from airflow_provider_imagerouter.sandbox.painting.landscape import draw_picture
+from airflow_provider_imagerouter.sandbox.painting.movie import encode_video
 from airflow_provider_imagerouter.sandbox.validation import Parameters
-from airflow_provider_imagerouter.sandbox.video import encode_video
 
 TEST_IMAGE = "test/test"
 TEST_VIDEO = "ir/test-video"

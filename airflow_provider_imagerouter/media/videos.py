@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Iterator
 
-from airflow_provider_imagerouter.images import PictureInfo, UnreadablePictureError
+from airflow_provider_imagerouter.media.images import PictureInfo, UnreadablePictureError
 
 _WEBM = b"\x1a\x45\xdf\xa3"
 

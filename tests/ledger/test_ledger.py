@@ -11,8 +11,8 @@ from support.object_store import URI
 
 from airflow_provider_imagerouter.api.answer import Answer, Picture
 from airflow_provider_imagerouter.identity import Identity
-from airflow_provider_imagerouter.ledger import Entry, Ledger, fingerprint, open_notes
-from airflow_provider_imagerouter.notes import FileNotes, MemoryNotes
+from airflow_provider_imagerouter.ledger.ledger import Entry, Ledger, fingerprint, open_notes
+from airflow_provider_imagerouter.ledger.notes import FileNotes, MemoryNotes
 from airflow_provider_imagerouter.records import record_of_location
 
 ANSWER = Answer(
@@ -33,7 +33,7 @@ class Clock:
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     """The ledger's clock, which only moves when the test says so."""
     clock = Clock()
-    monkeypatch.setattr("airflow_provider_imagerouter.ledger.time", clock)
+    monkeypatch.setattr("airflow_provider_imagerouter.ledger.ledger.time", clock)
     return clock
 
 

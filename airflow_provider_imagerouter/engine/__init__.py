@@ -1,0 +1,1 @@
+"""May I, must I, how many at once: one request, a batch, the budget, inputs and pictures."""

@@ -1,0 +1,1 @@
+"""What was sent, paid and stored, across the attempts of a task instance."""

@@ -1,0 +1,1 @@
+"""Bytes on the socket: how requests come in and answers go out."""
