@@ -17,6 +17,7 @@ from support.raw_server import RawServer, answer
 
 from airflow_provider_imagerouter.engine.inputs import InputPictures, records
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
+from airflow_provider_imagerouter.files import fetching
 from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
 from airflow_provider_imagerouter.records import Record, record_of_location
 

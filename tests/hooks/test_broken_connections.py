@@ -15,7 +15,7 @@ from airflow_provider_imagerouter.exceptions import (
     ImageRouterError,
     ImageRouterUnknownOutcomeError,
 )
-from airflow_provider_imagerouter.hooks import httpx_transport, retry
+from airflow_provider_imagerouter.hooks import httpx_transport, resending
 
 BODY = b'{"data": [{"url": "https://pictures.invalid/a.png"}], "cost": 0.004}'
 
@@ -171,7 +171,7 @@ def test_tls_that_breaks_once_the_call_was_sent(clients: Clients, trusted: objec
 
 def test_a_broken_get_is_worth_another_try(clients: Clients, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing but time is lost when a question is asked twice."""
-    monkeypatch.setattr(retry, "_backoff", lambda state: 0)
+    monkeypatch.setattr(resending, "_backoff", lambda state: 0)
     with RawServer(b"", answer("<html>", "502 Bad Gateway"), answer("{}")) as server:
         client = clients(server.url)
         assert client("list_models") == {}

@@ -10,6 +10,7 @@ from support.clients import Clients
 from support.raw_server import RawServer, Script, answer
 
 from airflow_provider_imagerouter.exceptions import ImageRouterConnectionError, ImageRouterRateLimitError
+from airflow_provider_imagerouter.hooks import resending
 
 SUCCESS = answer('{"data": [{"url": "https://pictures.invalid/a.png"}], "cost": 0.004}')
 
