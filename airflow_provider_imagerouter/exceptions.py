@@ -31,8 +31,9 @@ Source of the cases: ImageRouter's server source (commit 9615cf3), measured on t
 
 from __future__ import annotations
 
+import copy
 from decimal import Decimal
-from typing import Literal, TypedDict
+from typing import Any, Literal, Self, TypedDict
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
@@ -75,6 +76,17 @@ class ImageRouterError(AirflowException):
         self.cost = cost
         if billed is not None:
             self.billed = billed
+
+    def with_message(self, message: str) -> Self:
+        """
+        Return this error with another message; it keeps its class and all else that it knows, its cause included.
+
+        :param message: what to say instead
+        """
+        error = copy.copy(self)
+        error.args = (message,)
+        error.__cause__ = self.__cause__
+        return error
 
 
 class ImageRouterInputError(ImageRouterError, AirflowFailException):
@@ -126,8 +138,8 @@ class ImageRouterRateLimitError(ImageRouterResponseError):
     :param retry_after: seconds the server asks to wait
     """
 
-    def __init__(self, message: str, *, retry_after: float = 0.0, error_type: str | None = None) -> None:
-        super().__init__(message, status_code=429, error_type=error_type)
+    def __init__(self, message: str, *, retry_after: float = 0.0, status_code: int | None = 429, **known: Any) -> None:
+        super().__init__(message, status_code=status_code, **known)
         self.retry_after = retry_after
 
 

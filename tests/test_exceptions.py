@@ -6,6 +6,7 @@ import pickle
 import re
 import subprocess
 import sys
+from decimal import Decimal
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
@@ -48,6 +49,24 @@ def test_errors_survive_being_passed_on(name: str, again: object) -> None:
     assert type(found) is CLASSES[name]
     assert str(found) == "went wrong"
     assert (found.billed, found.status_code, found.error_type) == ("unknown", 418, "teapot")
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_another_message_changes_nothing_else(name: str) -> None:
+    cause = ValueError("why")
+    error = CLASSES[name]("It failed", status_code=418, error_type="teapot", billed="unknown", cost=Decimal("0.01"))
+    error.retry_after, error.__cause__ = 3.0, cause
+    found = error.with_message("It failed, and here is what to do")
+    assert type(found) is CLASSES[name]
+    assert str(found) == "It failed, and here is what to do"
+    assert (found.status_code, found.error_type, found.billed, found.cost) == (
+        418,
+        "teapot",
+        "unknown",
+        Decimal("0.01"),
+    )
+    assert (found.retry_after, found.__cause__) == (3.0, cause)
+    assert str(error) == "It failed"
 
 
 @pytest.mark.parametrize("module", ["exceptions", "hooks.imagerouter"])

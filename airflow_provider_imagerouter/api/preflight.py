@@ -65,9 +65,7 @@ def with_near_matches(
     matches = [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=3)]
     if name in catalogue or not matches:
         return error
-    return ImageRouterInvalidRequestError(
-        f"{error}. Near it: {', '.join(matches)}", status_code=error.status_code, error_type=error.error_type
-    )
+    return error.with_message(f"{error}. Near it: {', '.join(matches)}")
 
 
 def _operator(model: Model) -> str:

@@ -186,9 +186,8 @@ class Batch:
     def _check(self, results_path: str, fail_on_partial_error: bool) -> None:
         failed = self._errors.total()
         if isinstance(self._stopped_by, ImageRouterError):
-            raise type(self._stopped_by)(
-                f"{self._stopped_by}. {self._progress()}; what is done is kept: {results_path}"
-            )
+            said = f"{self._stopped_by}. {self._progress()}; what is done is kept: {results_path}"
+            raise self._stopped_by.with_message(said)
         if self._stopped_by:
             raise self._stopped_by
         if failed and fail_on_partial_error:

@@ -179,7 +179,7 @@ class Engine:
         records, errors = await self.try_candidates(job, n)
         for error in errors:
             if isinstance(error, ImageRouterBudgetError) and records:
-                raise ImageRouterBudgetError(f"{error}. {len(records)} picture(s) are there already, and kept")
+                raise error.with_message(f"{error}. {len(records)} picture(s) are there already, and kept")
             raise error
         return records
 

@@ -70,20 +70,20 @@ def _is_result(result: Any) -> bool:
 
 
 def _error(event: Mapping[str, Any]) -> ImageRouterError:
-    message, error_type = str(event.get("message")), event.get("error_type")
     kind = getattr(exceptions, str(event.get("class")), None)
-    if kind is ImageRouterRateLimitError:
-        return ImageRouterRateLimitError(message, retry_after=_number(event.get("retry_after")), error_type=error_type)
     if not (isinstance(kind, type) and issubclass(kind, ImageRouterError)):
         kind = ImageRouterError
     billed = event.get("billed")
-    return kind(
-        message,
+    error = kind(
+        str(event.get("message")),
         status_code=event.get("status_code"),
-        error_type=error_type,
+        error_type=event.get("error_type"),
         billed=billed if billed in get_args(Billed) else "unknown",
         cost=_money(event.get("cost")),
     )
+    if isinstance(error, ImageRouterRateLimitError):
+        error.retry_after = _number(event.get("retry_after"))
+    return error
 
 
 def _number(value: Any) -> float:

@@ -95,8 +95,9 @@ def test_candidates_that_succeeded_are_told_though_another_failed(attempts):
 
 def test_a_bad_key_stops_the_batch(attempts, monkeypatch):
     monkeypatch.setenv("AIRFLOW_CONN_IMAGEROUTER_DEFAULT", attempts.sandbox.connection_uri("x" * 64))
-    with pytest.raises(ImageRouterAuthenticationError, match="0 of 20 done"):
+    with pytest.raises(ImageRouterAuthenticationError, match="0 of 20 done") as caught:
         attempts.batch(CATS, max_concurrency=4)
+    assert caught.value.status_code == 401
     assert attempts.totals["refused"] == attempts.totals["calls"] <= 4
     assert {row["status"] for row in attempts.rows} == {"error", "not_sent"}
 

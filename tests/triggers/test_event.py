@@ -13,9 +13,7 @@ from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRoute
 from airflow_provider_imagerouter.triggers.event import error_event, read_event, success_event
 
 CLASSES = [
-    value
-    for value in vars(exceptions).values()
-    if isinstance(value, type) and issubclass(value, ImageRouterError) and value is not ImageRouterRateLimitError
+    value for value in vars(exceptions).values() if isinstance(value, type) and issubclass(value, ImageRouterError)
 ]
 RECORDS = [{"uri": "file:///a.webp", "cost_usd": 0.01}]
 MANIFEST = {"results_path": "file:///results.jsonl", "requests": 2, "succeeded": 2, "cost_usd": 0.02}
