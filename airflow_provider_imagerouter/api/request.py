@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import textwrap
 from collections.abc import Callable, Mapping
@@ -14,20 +15,23 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.api.call import Call, UploadedFile
 
-MAX_PROMPT_LENGTH = 10_000
-"""UTF-16 units (ImageRouter's server source)."""
+MAX_PROMPT_LENGTH = 20_000
+"""Characters of a prompt (ImageRouter's documents, October 2026); UTF-16 units (its server source, February 2026)."""
 
 MAX_IMAGES = 16
-"""Input pictures a call takes at most (ImageRouter's server source)."""
+"""Input pictures of a picture or a video (ImageRouter's documents, October 2026); a model may take fewer."""
+
+MAX_MASKS = 16
+"""Masks of an edit (ImageRouter's documents, October 2026); a model may take fewer."""
 
 MAX_SECONDS = 60
-"""Seconds a video lasts at most (ImageRouter's server source)."""
+"""Seconds of a video (ImageRouter's server source, February 2026)."""
 
 MAX_FILE_BYTES = 25 * 1024 * 1024
-"""An uploaded file must be smaller than this (measured: exactly this many bytes are refused)."""
+"""An uploaded file must be smaller than this (measured, February 2026: exactly this many bytes are refused)."""
 
 MAX_N = 100
-"""Candidates of one request at most; our own limit, against mistakes. The API ignores ``n``."""
+"""Candidates of one request; our own limit, against mistakes. The API ignores ``n`` (measured, February 2026)."""
 
 QUALITIES = ("auto", "low", "medium", "high")
 RESPONSE_FORMATS = ("url", "b64_json", "b64_ephemeral")
@@ -63,12 +67,14 @@ class Options(TypedDict, total=False):
     :param size: ``auto`` or ``WIDTHxHEIGHT`` in pixels
     :param response_format: ``url``, ``b64_json`` or ``b64_ephemeral``
     :param output_format: ``webp``, ``jpeg``, ``jpg`` or ``png``
+    :param extra_body: further parameters, sent as they are
     """
 
     quality: str | None
     size: str | None
     response_format: str | None
     output_format: str | None
+    extra_body: Mapping[str, Any] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,7 +88,8 @@ class Request:
     :param size: ``auto`` or ``WIDTHxHEIGHT`` in pixels
     :param response_format: ``url``, ``b64_json`` or ``b64_ephemeral``
     :param images: input pictures
-    :param mask: where to edit
+    :param masks: where to edit
+    :param extra_body: further parameters, sent as they are and unchecked; they go before those above
     :raises ImageRouterInputError: if a value is not allowed
     """
 
@@ -90,7 +97,6 @@ class Request:
     path: ClassVar[str]
     path_with_images: ClassVar[str]
     names: ClassVar[tuple[str, ...]]
-    max_images: ClassVar[int]
 
     model: str
     prompt: str | None = None
@@ -98,36 +104,46 @@ class Request:
     size: str | None = None
     response_format: str | None = None
     images: tuple[InputPicture, ...] = ()
-    mask: InputPicture | None = None
+    masks: tuple[InputPicture, ...] = ()
+    extra_body: Mapping[str, Any] | None = None
 
     def __post_init__(self) -> None:
-        """Check every value."""
+        """Check every value, and take over those of ``extra_body`` that we look at, too."""
+        check_parameter("extra_body", self.extra_body)
+        extra = self.extra_body or {}
+        for name in self.names:
+            if isinstance(extra.get(name), str):
+                object.__setattr__(self, name, extra[name])
+            elif name not in extra:
+                check_parameter(name, getattr(self, name))
         _check_text("model", self.model)
-        for name, value in self.parameters.items():
-            check_parameter(name, value)
 
     def __str__(self) -> str:
         """Say in a few words what is asked for."""
         prompt = repr(textwrap.shorten(self.prompt, 80, placeholder="…")) if self.prompt else f"a {self.output}"
-        details = [str(value) for name, value in self.parameters.items() if name not in ("model", "prompt")]
+        others = (value for name, value in self.parameters.items() if name not in ("model", "prompt"))
+        details = [textwrap.shorten(str(value), 80, placeholder="…") for value in others]
         if self.images:
             details.append(f"{len(self.images)} input picture(s)")
         return prompt + (f" ({', '.join(details)})" if details else "")
 
-    def with_images(self, images: tuple[InputPicture, ...], mask: InputPicture | None) -> Self:
+    def with_images(self, images: tuple[InputPicture, ...], masks: tuple[InputPicture, ...] = ()) -> Self:
         """
         Return this request with input pictures.
 
         :param images: at least one
-        :param mask: where to edit
+        :param masks: where to edit
         """
-        check_number_of_images(len(images), self.max_images)
-        return replace(self, images=images, mask=mask)
+        check_number_of_images(len(images))
+        if masks:
+            check_number_of_masks(len(masks))
+        return replace(self, images=images, masks=masks)
 
     @property
     def parameters(self) -> dict[str, Any]:
-        """The parameters that are set, by the API's names, without the pictures."""
-        return {name: getattr(self, name) for name in self.names if getattr(self, name) is not None}
+        """The parameters that are sent, by the API's names, without the pictures."""
+        given = {name: getattr(self, name) for name in self.names if getattr(self, name) is not None}
+        return {**given, **(self.extra_body or {})}
 
     def call(self) -> Call[Answer]:
         """Return the HTTP call for this request."""
@@ -138,9 +154,8 @@ class Request:
         if not self.images:
             return Call("POST", self.path, read_answer, json=self.parameters)
         files = [picture.part("image[]", f"image-{number}") for number, picture in enumerate(self.images, start=1)]
-        if self.mask:
-            files.append(self.mask.part("mask[]", "mask"))
-        data = {name: str(value) for name, value in self.parameters.items()}
+        files += [picture.part("mask[]", f"mask-{number}") for number, picture in enumerate(self.masks, start=1)]
+        data = {name: _as_field(value) for name, value in self.parameters.items()}
         return Call("POST", self.path_with_images, read_answer, data=data, files=files)
 
 
@@ -156,7 +171,6 @@ class ImageRequest(Request):
     path = "/v1/openai/images/generations"
     path_with_images = "/v1/openai/images/edits"
     names = ("prompt", "model", "quality", "size", "response_format", "output_format")
-    max_images = MAX_IMAGES
 
     output_format: str | None = None
 
@@ -164,7 +178,7 @@ class ImageRequest(Request):
 @dataclass(frozen=True, kw_only=True)
 class VideoRequest(Request):
     """
-    A checked request for a video: text to video, or image to video where there is an input picture.
+    A checked request for a video: text to video, or image to video where there are input pictures, 16 at most.
 
     :param seconds: ``auto``, or 1 to 60; which ones, depends on the model
     """
@@ -172,7 +186,6 @@ class VideoRequest(Request):
     output = "video"
     path = path_with_images = "/v1/openai/videos/generations"
     names = ("prompt", "model", "quality", "size", "response_format", "seconds")
-    max_images = 1
 
     seconds: int | float | str | None = None
 
@@ -189,17 +202,26 @@ def check_parameter(name: str, value: Any) -> None:
         _CHECKS[name](name, value)
 
 
-def check_number_of_images(number: int, most: int = MAX_IMAGES) -> None:
+def check_number_of_images(number: int) -> None:
     """
     Check that a call with this many input pictures would be taken.
 
     :param number: how many there are
-    :param most: how many there may be
     :raises ImageRouterInputError: if there are none or too many
     """
-    if not 1 <= number <= most:
-        allowed = f"1 to {most} pictures" if most > 1 else "one picture"
-        raise ImageRouterInputError(f"image takes {allowed}, not {number}")
+    if not 1 <= number <= MAX_IMAGES:
+        raise ImageRouterInputError(f"image takes 1 to {MAX_IMAGES} pictures, not {number}")
+
+
+def check_number_of_masks(number: int) -> None:
+    """
+    Check that a call with this many masks would be taken.
+
+    :param number: how many there are
+    :raises ImageRouterInputError: if there are none or too many
+    """
+    if not 1 <= number <= MAX_MASKS:
+        raise ImageRouterInputError(f"mask takes 1 to {MAX_MASKS} pictures, not {number}")
 
 
 def check_bytes_have_a_place(response_format: str | None, output: object) -> None:
@@ -237,6 +259,8 @@ def _check_text(name: str, value: Any) -> None:
         value.encode()
     except UnicodeEncodeError:
         raise ImageRouterInputError(f"{name} has half a character in it, and cannot be sent: {value[:80]!r}") from None
+    if "\0" in value:
+        raise ImageRouterInputError(f"{name} has a NUL character in it, which providers and databases refuse")
 
 
 def _check_prompt(name: str, value: Any) -> None:
@@ -264,12 +288,27 @@ def _check_seconds(name: str, value: Any) -> None:
         raise ImageRouterInputError(f"{name} must be 'auto' or a number from 1 to {MAX_SECONDS}, not {value!r}")
 
 
+def _check_extra_body(name: str, extra_body: Any) -> None:
+    """Check that further parameters can be sent; what they mean is between the user and the API."""
+    if not isinstance(extra_body, Mapping) or not all(isinstance(name, str) and name for name in extra_body):
+        raise ImageRouterInputError(f"{name} must be a dict of parameters by name, not {extra_body!r:.200}")
+    try:
+        json.dumps(dict(extra_body), allow_nan=False, sort_keys=True).encode()
+    except (TypeError, ValueError, RecursionError) as error:
+        raise ImageRouterInputError(f"{name} has a value that JSON has no word for: {error}") from None
+
+
 def _one_of(allowed: tuple[str, ...]) -> Callable[[str, Any], None]:
     def check(name: str, value: Any) -> None:
         if value not in allowed:
             raise ImageRouterInputError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
 
     return check
+
+
+def _as_field(value: Any) -> str:
+    """Return a value as a text field of a multipart body."""
+    return value if isinstance(value, str) else json.dumps(value)
 
 
 _CHECKS: Mapping[str, Callable[[str, Any], None]] = {
@@ -280,4 +319,5 @@ _CHECKS: Mapping[str, Callable[[str, Any], None]] = {
     "response_format": _one_of(RESPONSE_FORMATS),
     "output_format": _one_of(OUTPUT_FORMATS),
     "seconds": _check_seconds,
+    "extra_body": _check_extra_body,
 }

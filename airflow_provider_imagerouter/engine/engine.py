@@ -85,7 +85,7 @@ class Job:
         request = kind(**{**given, "model": settings.model(given.get("model"))})
         if mask is not None and image is None:
             raise ImageRouterInputError("mask needs an image: it says which part of it to edit")
-        return request, None if image is None else InputPictures(image, mask, settings, request.max_images)
+        return request, None if image is None else InputPictures(image, mask, settings)
 
 
 class Engine:
@@ -245,8 +245,8 @@ class Engine:
         One request after the other, in the order they came, so that each has the same turn in every attempt.
         """
         async with self._taking_turns:
-            images, mask = await inputs.digests() if inputs else ([], None)
-            shape = fingerprint(request.parameters, images, mask)
+            images, masks = await inputs.digests() if inputs else ([], [])
+            shape = fingerprint(request.parameters, images, masks)
             self._turns[shape] += 1
             return f"{shape}-{self._turns[shape]}"
 

@@ -10,7 +10,12 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from airflow_provider_imagerouter.api.request import MAX_FILE_BYTES, MAX_IMAGES, InputPicture, check_number_of_images
+from airflow_provider_imagerouter.api.request import (
+    MAX_FILE_BYTES,
+    InputPicture,
+    check_number_of_images,
+    check_number_of_masks,
+)
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
 from airflow_provider_imagerouter.records import Record, record_of_location
 
@@ -49,34 +54,32 @@ class InputPictures:
     The input pictures of one edit, read when they are needed.
 
     :param image: 1 to 16 pictures, as for :func:`records`
-    :param mask: one picture, or None
+    :param mask: up to 16 pictures, or None
     :param settings: the connection, for its timeouts
-    :param max_images: how many images there may be
     :raises ImageRouterInputError: if these are no pictures, or too many
     """
 
-    def __init__(self, image: Any, mask: Any, settings: ConnectionSettings, max_images: int = MAX_IMAGES) -> None:
+    def __init__(self, image: Any, mask: Any, settings: ConnectionSettings) -> None:
         self._images = [_Source(record, "image", settings) for record in records(image, "image")]
-        check_number_of_images(len(self._images), max_images)
-        masks = [] if mask is None else [_Source(record, "mask", settings) for record in records(mask, "mask")]
-        if len(masks) > 1:
-            raise ImageRouterInputError(f"mask takes one picture, not {len(masks)}")
-        self._mask = masks[0] if masks else None
+        check_number_of_images(len(self._images))
+        self._masks: list[_Source] = []
+        if mask is not None:
+            self._masks = [_Source(record, "mask", settings) for record in records(mask, "mask")]
+            check_number_of_masks(len(self._masks))
 
-    async def digests(self) -> tuple[list[str], str | None]:
-        """Return the SHA-256 of the images and of the mask; pictures whose record has it are not read for it."""
-        mask = await self._mask.digest() if self._mask else None
-        return [await source.digest() for source in self._images], mask
+    async def digests(self) -> tuple[list[str], list[str]]:
+        """Return the SHA-256 of the images and of the masks; pictures whose record has it are not read for it."""
+        return [await source.digest() for source in self._images], [await source.digest() for source in self._masks]
 
-    async def load(self) -> tuple[tuple[InputPicture, ...], InputPicture | None]:
+    async def load(self) -> tuple[tuple[InputPicture, ...], tuple[InputPicture, ...]]:
         """
-        Read the images and the mask.
+        Read the images and the masks.
 
         :raises ImageRouterInputError: if one is no readable picture smaller than 25 MiB
         :raises ImageRouterStorageError: if one could not be had this time
         """
-        mask = await self._mask.load() if self._mask else None
-        return tuple([await source.load() for source in self._images]), mask
+        images = [await source.load() for source in self._images]
+        return tuple(images), tuple([await source.load() for source in self._masks])
 
 
 class _Source:

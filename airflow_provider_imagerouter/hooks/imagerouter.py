@@ -88,9 +88,10 @@ class ImageRouterHook(BaseHook):
         """
         Generate a picture from text. This costs money.
 
-        :param prompt: what to draw, 10,000 UTF-16 units at most; some models need none
+        :param prompt: what to draw, 20,000 characters at most; some models need none
         :param model: model id; the connection's default model if None
-        :param options: ``quality``, ``size``, ``response_format``, ``output_format``
+        :param options: ``quality``, ``size``, ``response_format``, ``output_format``, and
+            ``extra_body``: a dict of parameters that are sent as they are, unchecked, and go before the others
         """
         from airflow_provider_imagerouter.api.request import ImageRequest
 
@@ -101,7 +102,7 @@ class ImageRouterHook(BaseHook):
         image: bytes | Sequence[bytes],
         prompt: str | None = None,
         *,
-        mask: bytes | None = None,
+        mask: bytes | Sequence[bytes] | None = None,
         model: str | None = None,
         **options: Unpack[Options],
     ) -> Answer:
@@ -110,9 +111,10 @@ class ImageRouterHook(BaseHook):
 
         :param image: the bytes of 1 to 16 pictures, each smaller than 25 MiB
         :param prompt: what to make of them; some models need none
-        :param mask: the bytes of a picture that says where to edit; few models take one
+        :param mask: the bytes of a picture that says where to edit, or of up to 16; few models take one
         :param model: model id; the connection's default model if None
-        :param options: ``quality``, ``size``, ``response_format``, ``output_format``
+        :param options: ``quality``, ``size``, ``response_format``, ``output_format``, and
+            ``extra_body``: a dict of parameters that are sent as they are, unchecked, and go before the others
         """
         from airflow_provider_imagerouter.media.images import edit_request
 

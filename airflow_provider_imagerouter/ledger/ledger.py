@@ -251,15 +251,15 @@ def lease_seconds() -> float:
     return float(conf.getfloat("imagerouter", "lease_seconds", fallback=LEASE_SECONDS))
 
 
-def fingerprint(parameters: Mapping[str, Any], images: Sequence[str], mask: str | None) -> str:
+def fingerprint(parameters: Mapping[str, Any], images: Sequence[str], masks: Sequence[str]) -> str:
     """
     Return the fingerprint of a request: a hash over everything that shapes the picture.
 
     :param parameters: the API's parameters without the pictures
     :param images: SHA-256 of each input picture
-    :param mask: SHA-256 of the mask
+    :param masks: SHA-256 of each mask
     """
-    shape = json.dumps([dict(parameters), list(images), mask], sort_keys=True)
+    shape = json.dumps([dict(parameters), list(images), list(masks)], sort_keys=True)
     return hashlib.sha256(shape.encode()).hexdigest()[:24]
 
 

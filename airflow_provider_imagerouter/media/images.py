@@ -110,7 +110,7 @@ def input_picture(content: bytes, name: str) -> InputPicture:
 
 def edit_request(
     image: bytes | Sequence[bytes],
-    mask: bytes | None,
+    mask: bytes | Sequence[bytes] | None,
     *,
     model: str,
     prompt: str | None,
@@ -120,17 +120,19 @@ def edit_request(
     Return the request for an edit of pictures whose bytes are at hand.
 
     :param image: 1 to 16 pictures
-    :param mask: where to edit
+    :param mask: up to 16 pictures that say where to edit
     :param model: model id
     :param prompt: what to make of the pictures
-    :param options: ``quality``, ``size``, ``response_format``, ``output_format``
+    :param options: ``quality``, ``size``, ``response_format``, ``output_format``, ``extra_body``
     :raises ImageRouterInputError: if anything is not as it should be
     """
-    contents = [image] if isinstance(image, bytes) else list(image)
-    return ImageRequest(model=model, prompt=prompt, **options).with_images(
-        tuple(input_picture(content, f"image {number}") for number, content in enumerate(contents, start=1)),
-        None if mask is None else input_picture(mask, "mask"),
-    )
+    request = ImageRequest(model=model, prompt=prompt, **options)
+    return request.with_images(_input_pictures(image, "image"), () if mask is None else _input_pictures(mask, "mask"))
+
+
+def _input_pictures(contents: bytes | Sequence[bytes], name: str) -> tuple[InputPicture, ...]:
+    given = [contents] if isinstance(contents, bytes) else contents
+    return tuple(input_picture(content, f"{name} {number}") for number, content in enumerate(given, start=1))
 
 
 def _inspect_vector(content: bytes) -> PictureInfo:

@@ -20,7 +20,7 @@ class ImageRouterRequestOperator(ImageRouterPayingOperator):
     """
     An operator that carries out one request.
 
-    :param prompt: what to make, 10,000 UTF-16 units at most. A name that ends in ``.prompt`` is a file beside the Dag
+    :param prompt: what to make, 20,000 characters at most. A name that ends in ``.prompt`` is a file beside the Dag
     :param model: model id; the connection's default model if None
     :param quality: ``auto``, ``low``, ``medium`` or ``high``; some models heed it
     :param size: ``auto`` or ``WIDTHxHEIGHT``; which ones, depends on the model

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from support.pictures import picture
 
-from airflow_provider_imagerouter.api.request import MAX_FILE_BYTES, ImageRequest, InputPicture
+from airflow_provider_imagerouter.api.request import MAX_FILE_BYTES, ImageRequest, InputPicture, VideoRequest
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
 from airflow_provider_imagerouter.media.images import input_picture
 
@@ -18,7 +18,7 @@ def request(**parameters: Any) -> ImageRequest:
 
 @pytest.mark.parametrize(
     "prompt",
-    ["x", "x" * 10_000, "é" * 10_000, "漢" * 10_000, "🦊" * 5_000, "🦊" * 4_999 + "xx", "\n", "a\0b", None],
+    ["x", "x" * 20_000, "é" * 20_000, "漢" * 20_000, "🦊" * 10_000, "🦊" * 9_999 + "xx", "\n", None],
     ids=lambda prompt: f"{str(prompt)[:2]!r}",
 )
 def test_prompts_that_are_taken(prompt: str | None) -> None:
@@ -28,7 +28,9 @@ def test_prompts_that_are_taken(prompt: str | None) -> None:
 
 
 @pytest.mark.parametrize(
-    "prompt", ["x" * 10_001, "🦊" * 5_001, "🦊" * 5_000 + "x", "", "  \n", 5, b"x", ["x"], "\ud83d"], ids=repr
+    "prompt",
+    ["x" * 20_001, "🦊" * 10_001, "🦊" * 10_000 + "x", "", "  \n", 5, b"x", ["x"], "\ud83d", "a\0b"],
+    ids="{!r:.20}".format,
 )
 def test_prompts_that_are_refused(prompt: Any) -> None:
     with pytest.raises(ImageRouterInputError, match="prompt"):
@@ -36,8 +38,8 @@ def test_prompts_that_are_refused(prompt: Any) -> None:
 
 
 def test_a_long_prompt_is_counted_as_the_api_counts() -> None:
-    with pytest.raises(ImageRouterInputError, match=r"10002 characters.*10000 at most.*an emoji is two"):
-        request(prompt="🦊" * 5_001)
+    with pytest.raises(ImageRouterInputError, match=r"20002 characters.*20000 at most.*an emoji is two"):
+        request(prompt="🦊" * 10_001)
 
 
 @pytest.mark.parametrize("size", ["auto", "1x1", "1024x768", "1024X768", "1024×768", "1024*768", "0x0", "007x1"])
@@ -98,7 +100,7 @@ def pictures(number: int) -> tuple[InputPicture, ...]:
 
 @pytest.mark.parametrize("number", [1, 2, 16])
 def test_numbers_of_pictures_that_are_taken(number: int) -> None:
-    call = request(quality="low").with_images(pictures(number), None).call()
+    call = request(quality="low").with_images(pictures(number)).call()
     assert (call.method, call.path, call.json) == ("POST", "/v1/openai/images/edits", None)
     assert call.data == {"model": "test/test", "prompt": "a cat", "quality": "low"}
     assert [name for name, _ in call.files] == ["image[]"] * number
@@ -108,17 +110,65 @@ def test_numbers_of_pictures_that_are_taken(number: int) -> None:
 @pytest.mark.parametrize("number", [0, 17, 100])
 def test_numbers_of_pictures_that_are_refused(number: int) -> None:
     with pytest.raises(ImageRouterInputError, match=f"1 to 16 pictures, not {number}"):
-        request().with_images(pictures(number), None)
+        request().with_images(pictures(number))
 
 
-def test_a_mask_is_a_part_of_its_own() -> None:
-    call = request().with_images(pictures(2), InputPicture(b"mask", "image/webp")).call()
+def test_masks_are_parts_of_their_own() -> None:
+    masks = (InputPicture(b"mask", "image/webp"), InputPicture(b"another", "image/png"))
+    call = request().with_images(pictures(2), masks).call()
     assert [(name, part[1], part[2]) for name, part in call.files] == [
         ("image[]", b"picture 0", "image/png"),
         ("image[]", b"picture 1", "image/png"),
         ("mask[]", b"mask", "image/webp"),
+        ("mask[]", b"another", "image/png"),
     ]
-    assert len({part[0] for _, part in call.files}) == 3
+    assert len({part[0] for _, part in call.files}) == 4
+
+
+def test_numbers_of_masks() -> None:
+    assert len(request().with_images(pictures(1), pictures(16)).call().files) == 17
+    with pytest.raises(ImageRouterInputError, match="mask takes 1 to 16 pictures, not 17"):
+        request().with_images(pictures(1), pictures(17))
+
+
+def test_a_video_takes_as_many_pictures_as_a_picture_does() -> None:
+    call = VideoRequest(model="ir/test-video", seconds=5).with_images(pictures(16)).call()
+    assert (len(call.files), call.data) == (16, {"model": "ir/test-video", "seconds": "5"})
+
+
+EXTRA = {"seed": 7, "style": "noir", "loras": [{"id": "a", "weight": 0.5}], "tiling": True, "negative": None}
+
+
+def test_parameters_that_nobody_knows_are_sent_as_they_are() -> None:
+    assert request(extra_body=EXTRA).call().json == {"model": "test/test", "prompt": "a cat", **EXTRA}
+    assert request(extra_body=EXTRA).with_images(pictures(1)).call().data == {
+        "model": "test/test",
+        "prompt": "a cat",
+        "seed": "7",
+        "style": "noir",
+        "loras": '[{"id": "a", "weight": 0.5}]',
+        "tiling": "true",
+        "negative": "null",
+    }
+
+
+def test_they_go_before_what_is_known_and_are_not_checked() -> None:
+    extra = {"quality": "ultra", "size": "widescreen", "output_format": "avif", "prompt": "x" * 30_000}
+    sent = request(quality="high", extra_body=extra).call().json
+    assert sent == {"model": "test/test", **extra}
+
+
+def test_a_model_among_them_is_the_model_of_the_request() -> None:
+    """The budget, the catalogue and the record go by it."""
+    assert request(extra_body={"model": "new/model"}).model == "new/model"
+
+
+@pytest.mark.parametrize(
+    "extra", ["seed=7", ["seed"], {5: 6}, {"a": b"b"}, {"a": float("nan")}, {"a": {1, 2}}], ids=repr
+)
+def test_what_json_has_no_word_for_is_refused(extra: Any) -> None:
+    with pytest.raises(ImageRouterInputError, match="extra_body"):
+        request(extra_body=extra)
 
 
 def padded_picture(length: int) -> bytes:

@@ -110,7 +110,7 @@ def test_not_given(given: Any) -> None:
 def load(image: Any, mask: Any = None) -> list[bytes]:
     async def read() -> list[bytes]:
         images, masks = await InputPictures(image, mask, SETTINGS).load()
-        return [found.content for found in (*images, *([masks] if masks else []))]
+        return [found.content for found in (*images, *masks)]
 
     return asyncio.run(read())
 
@@ -151,11 +151,12 @@ def test_several_and_a_mask(tmp_path: Path) -> None:
     for place, content in zip(places, contents, strict=True):
         place.write_bytes(content)
     assert load(places[:2], mask=[places[2]]) == contents
+    assert load(places[:1], mask=places[1:]) == contents
 
 
-@pytest.mark.parametrize("mask", [[LINK, LINK], [RECORD, STORED]])
-def test_more_than_one_mask(mask: Any) -> None:
-    with pytest.raises(ImageRouterInputError, match="mask takes one picture, not 2"):
+@pytest.mark.parametrize("mask", [[], [[]], [LINK] * 17, [[RECORD, STORED]] * 9])
+def test_no_mask_and_too_many(mask: Any) -> None:
+    with pytest.raises(ImageRouterInputError, match="mask takes 1 to 16 pictures, not (0|17|18)"):
         load(LINK, mask=mask)
 
 

@@ -202,15 +202,15 @@ def test_bytes_go_into_files_only(tmp_path):
 
 
 def test_fingerprints():
-    base = fingerprint({"prompt": "a", "model": "m"}, ["1", "2"], None)
-    assert base == fingerprint({"model": "m", "prompt": "a"}, ["1", "2"], None)
+    base = fingerprint({"prompt": "a", "model": "m"}, ["1", "2"], [])
+    assert base == fingerprint({"model": "m", "prompt": "a"}, ["1", "2"], [])
     others = [
-        fingerprint({"prompt": "b", "model": "m"}, ["1", "2"], None),
-        fingerprint({"prompt": "a", "model": "n"}, ["1", "2"], None),
-        fingerprint({"prompt": "a", "model": "m", "size": "1x1"}, ["1", "2"], None),
-        fingerprint({"prompt": "a", "model": "m"}, ["2", "1"], None),
-        fingerprint({"prompt": "a", "model": "m"}, ["1"], "2"),
-        fingerprint({"prompt": "a", "model": "m"}, [], None),
+        fingerprint({"prompt": "b", "model": "m"}, ["1", "2"], []),
+        fingerprint({"prompt": "a", "model": "n"}, ["1", "2"], []),
+        fingerprint({"prompt": "a", "model": "m", "size": "1x1"}, ["1", "2"], []),
+        fingerprint({"prompt": "a", "model": "m"}, ["2", "1"], []),
+        fingerprint({"prompt": "a", "model": "m"}, ["1"], ["2"]),
+        fingerprint({"prompt": "a", "model": "m"}, [], []),
     ]
     assert len({base, *others}) == 7
 

@@ -14,7 +14,7 @@ KILLS = 20
 SEED = random.randrange(10**6)
 CATS = [f"cat {number}" for number in range(60)]
 MODEL = "sandbox/slow-0.3"
-PROMPTS = {fingerprint({"prompt": prompt, "model": MODEL}, [], None): prompt for prompt in CATS}
+PROMPTS = {fingerprint({"prompt": prompt, "model": MODEL}, [], []): prompt for prompt in CATS}
 
 
 def states(attempts):
