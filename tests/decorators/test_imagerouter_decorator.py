@@ -206,7 +206,7 @@ BAD_RETURN_VALUES = [
     (["A poster"], "not list"),
     (b"A poster", "not bytes"),
     ("", "prompt is empty"),
-    ("x" * 10_001, "10001 characters"),
+    ("x" * 20_001, "20001 characters"),
     ({"prompt": 7}, "prompt must be a string, not int"),
     ({"prompt": "A poster", "sise": "64x64"}, r"unknown parameters \['sise'\]; allowed: prompt, model"),
     ({"prompt": "A poster", 7: "64x64"}, r"unknown parameters \[7\]"),

@@ -156,7 +156,7 @@ def test_several_and_a_mask(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mask", [[], [[]], [LINK] * 17, [[RECORD, STORED]] * 9])
 def test_no_mask_and_too_many(mask: Any) -> None:
-    with pytest.raises(ImageRouterInputError, match="mask takes 1 to 16 pictures, not (0|17|18)"):
+    with pytest.raises(ImageRouterInputError, match=r"mask takes 1 to 16 pictures, not (0|17|18)"):
         load(LINK, mask=mask)
 
 

@@ -82,7 +82,7 @@ def test_edit_of_16_pictures(client: Client, imagerouter_sandbox: SandboxProcess
 def test_edit_of_what_is_no_picture(client: Client, imagerouter_sandbox: SandboxProcess, content: bytes) -> None:
     with pytest.raises(ImageRouterInputError, match="image 1 is not a readable picture"):
         client("edit", content, "Turn it", model="openai/gpt-image-1")
-    with pytest.raises(ImageRouterInputError, match="mask is not a readable picture"):
+    with pytest.raises(ImageRouterInputError, match="mask 1 is not a readable picture"):
         client("edit", picture("PNG"), "Turn it", mask=content, model="openai/gpt-image-1")
     assert imagerouter_sandbox.ledger()["calls"] == []
 

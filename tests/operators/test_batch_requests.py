@@ -35,7 +35,7 @@ def batch(requests: Any, **arguments: Any) -> ImageRouterBatchOperator:
         ([{"prompt": "ok", "n": 0}], "request 1: n must be a whole number from 1 to 100, not 0"),
         ([{"prompt": "ok", "n": "many"}], "request 1: n must be"),
         (["ok", " "], "request 2: prompt is empty"),
-        ([{"prompt": "x" * 10_001}], "request 1: prompt has 10001 characters"),
+        ([{"prompt": "x" * 20_001}], "request 1: prompt has 20001 characters"),
         ([{}], "request 1 needs an image, or else a prompt and no mask"),
         ([{"prompt": "hat", "mask": "mask.png"}], "request 1 needs an image"),
         (["{{ ds }}", {"prompt": "ok", "n": 0}], "request 2: n must be"),

@@ -30,7 +30,7 @@ BAD_PARAMETERS: dict[str, dict[str, Any]] = {
     "output_format": {"output_format": "gif"},
     "response_format": {"response_format": "base64"},
     "empty prompt": {"prompt": "  "},
-    "long prompt": {"prompt": "x" * 10_001},
+    "long prompt": {"prompt": "x" * 20_001},
     "prompt as a list": {"prompt": ["a", "b"]},
     "empty model": {"model": ""},
     "filename in a folder": {"filename": "posters/summer"},

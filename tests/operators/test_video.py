@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from airflow.sdk import DAG, task
+from support.pictures import picture
 
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
 from airflow_provider_imagerouter.operators.generate import ImageRouterGenerateOperator
@@ -35,9 +35,9 @@ def test_text_to_video_is_stored_with_its_length(imagerouter_connection: Any, ru
 
 def test_image_to_video_uploads_the_picture(imagerouter_connection: Any, run_dag: Any, tmp_path: Path) -> None:
     with DAG("image_to_video") as dag:
-        picture = ImageRouterGenerateOperator(task_id="picture", prompt="A rock", model=IMAGE_MODEL, size="64x64")
+        rock = ImageRouterGenerateOperator(task_id="picture", prompt="A rock", model=IMAGE_MODEL, size="64x64")
         ImageRouterVideoOperator(
-            task_id="video", image=picture.output, prompt="Waves", model=VIDEO_MODEL, output_path=str(tmp_path)
+            task_id="video", image=rock.output, prompt="Waves", model=VIDEO_MODEL, output_path=str(tmp_path)
         )
     run = run_dag(dag)
 
@@ -89,12 +89,13 @@ def test_a_bad_length_is_found_when_the_dag_is_parsed(seconds: Any) -> None:
         ImageRouterVideoOperator(task_id="video", prompt="Waves", seconds=seconds)
 
 
-def test_two_pictures_are_too_many(imagerouter_connection: Any, run_dag: Any, tmp_path: Path) -> None:
-    with DAG("two_pictures") as dag:
-        picture = ImageRouterGenerateOperator(task_id="pictures", prompt="A rock", model=IMAGE_MODEL, size="64x64", n=2)
-        ImageRouterVideoOperator(task_id="video", image=picture.output, prompt="Waves", model=VIDEO_MODEL)
+@pytest.mark.parametrize(("number", "state"), [(2, "success"), (17, "failed")])
+def test_several_pictures(number: int, state: str, imagerouter_connection: Any, run_dag: Any, tmp_path: Path) -> None:
+    path = tmp_path / "rock.png"
+    path.write_bytes(picture())
+    with DAG("pictures") as dag:
+        ImageRouterVideoOperator(task_id="video", image=[str(path)] * number, prompt="Waves", model=VIDEO_MODEL)
     run = run_dag(dag)
 
-    assert run.task_state("video") == "failed"
-    assert imagerouter_connection.ledger()["totals"]["calls"] == 2
-    assert json.dumps(run.xcom("pictures"))
+    assert run.task_state("video") == state
+    assert imagerouter_connection.ledger()["totals"]["calls"] == (state == "success")
