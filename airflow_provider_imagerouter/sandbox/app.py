@@ -12,12 +12,20 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from airflow_provider_imagerouter.sandbox.behaviours import Link
+from airflow_provider_imagerouter.sandbox.gate import RefusedError, authenticate
+from airflow_provider_imagerouter.sandbox.listings import UnreadableRequestError, model_v1, models_v1, models_v2
 from airflow_provider_imagerouter.sandbox.models import Catalogue
-from airflow_provider_imagerouter.sandbox.paid_route import RefusedError, authenticate, take_call
+from airflow_provider_imagerouter.sandbox.paid_route import take_call
 from airflow_provider_imagerouter.sandbox.painting.dummies import stored_file
 from airflow_provider_imagerouter.sandbox.stored_files import CONTENT_TYPES, StoredFile
-from airflow_provider_imagerouter.sandbox.wire.answers import error_answer, json_answer, to_json, unknown_route
-from airflow_provider_imagerouter.sandbox.wire.front_door import MODEL_PATH, PAID_PATHS, FrontDoor
+from airflow_provider_imagerouter.sandbox.wire.answers import (
+    error_answer,
+    internal_error,
+    json_answer,
+    to_json,
+    unknown_route,
+)
+from airflow_provider_imagerouter.sandbox.wire.front_door import PICTURE_PATHS, FrontDoor
 from airflow_provider_imagerouter.sandbox.world import World
 
 FLAKY_FETCHES = 2
@@ -32,15 +40,15 @@ def create_app() -> FastAPI:
         openapi_url=None,
         redirect_slashes=False,
         middleware=[Middleware(FrontDoor)],
-        exception_handlers={404: _unknown_route, 405: _unknown_route},
+        exception_handlers={404: _unknown_route, 405: _unknown_route, UnreadableRequestError: _failed},
         routes=[
             Route("/health", _health),
-            Route("/v1/models", _models_v1),
-            Route("/v2/models", _models_v2),
-            Route(MODEL_PATH + "{model_id:path}", _model),
+            Route("/v1/models", models_v1),
+            Route("/v1/models/{model_id:path}", model_v1),
+            Route("/v2/models", models_v2),
             Route("/v1/auth/test", _test_key, methods=["POST"]),
             Route("/v1/credits", _credits),
-            *(Route(path, _paid, methods=["POST"]) for path in PAID_PATHS),
+            *(Route(path, _paid, methods=["POST"]) for path in PICTURE_PATHS),
             Route("/storage/{name:path}", _stored),
             Route("/sandbox/ledger", _ledger),
             Route("/sandbox/reset", _reset, methods=["POST"]),
@@ -57,51 +65,28 @@ async def _unknown_route(request: Request, error: Exception) -> Response:
     return unknown_route(request)
 
 
+async def _failed(request: Request, error: Exception) -> Response:
+    return internal_error()
+
+
 async def _health(request: Request) -> Response:
     return json_answer({"status": "ok"})
 
 
-async def _models_v1(request: Request) -> Response:
-    catalogue: Catalogue = request.app.state.catalogue
-    return json_answer({model.id: model.entry for model in catalogue.select(request.query_params)})
-
-
-async def _models_v2(request: Request) -> Response:
-    catalogue: Catalogue = request.app.state.catalogue
-    return json_answer({model.id: model.entry_v2 for model in catalogue.select(request.query_params)})
-
-
-async def _model(request: Request) -> Response:
-    catalogue: Catalogue = request.app.state.catalogue
-    model_id = request.path_params["model_id"]
-    model = catalogue.get(model_id)
-    if model:
-        return json_answer(model.entry_alone)
-    error = {
-        "message": f"The model '{model_id}' does not exist.",
-        "type": "invalid_request_error",
-        "param": "model",
-        "code": "model_not_found",
-    }
-    return json_answer({"error": error}, 404)
-
-
 async def _test_key(request: Request) -> Response:
     try:
-        account = authenticate(request, request.app.state.world)
+        key = authenticate(request, request.app.state.world)
     except RefusedError as refused:
-        answer: Response = refused.args[0]
-        return answer
-    return json_answer({"success": True, "credits": account.remaining})
+        return refused.answer
+    return json_answer({"success": True, "credits": key.account.remaining})
 
 
 async def _credits(request: Request) -> Response:
     try:
-        account = authenticate(request, request.app.state.world)
+        key = authenticate(request, request.app.state.world)
     except RefusedError as refused:
-        answer: Response = refused.args[0]
-        return answer
-    return json_answer(account.statement(request.query_params.get("by_api_key") == "true"))
+        return refused.answer
+    return json_answer(key.account.statement(request.query_params.get("by_api_key") == "true"))
 
 
 async def _paid(request: Request) -> Response:

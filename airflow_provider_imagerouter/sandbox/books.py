@@ -19,6 +19,7 @@ class Call:
     """One paying call.
 
     :param account: whose key it came with, None if with nobody's
+    :param api_key: name of that key
     :param images: SHA-256 of each input picture
     :param status: `processing`, `success`, `error` (it ran and failed) or `refused` (it never ran)
     :param http_status: what the client was answered with, once that is over; None if it got no answer
@@ -30,6 +31,7 @@ class Call:
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
     time: str = field(default_factory=lambda: datetime.now(UTC).isoformat())
     account: str | None = None
+    api_key: str | None = None
     model: str | None = None
     prompt: str | None = None
     parameters: dict[str, Any] = field(default_factory=dict)
@@ -39,6 +41,17 @@ class Call:
     http_status: int | None = None
     cost: float = 0.0
     client_left: bool = False
+
+    def note(self, body: object) -> None:
+        """Write down what was asked for, whether or not it makes sense.
+
+        :param body: JSON, or the text fields of a form
+        """
+        fields = body if isinstance(body, dict) else {}
+        self.parameters = {name: value for name, value in fields.items() if name not in ("model", "prompt")}
+        model, prompt = fields.get("model"), fields.get("prompt")
+        self.model = model if isinstance(model, str) else None
+        self.prompt = prompt if isinstance(prompt, str) else None
 
 
 class Ledger:

@@ -9,13 +9,14 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
-from airflow_provider_imagerouter.sandbox.accounts import CREDITS_PER_USD, Account, credits_for
+from airflow_provider_imagerouter.sandbox.accounts import CREDITS_PER_USD, Entry, credits_for
 from airflow_provider_imagerouter.sandbox.behaviours import Behaviour, Link, Shape, error_body
 from airflow_provider_imagerouter.sandbox.books import Call
 from airflow_provider_imagerouter.sandbox.models import SANDBOX_PRICE
 from airflow_provider_imagerouter.sandbox.painting.dummies import TEST_IMAGE, TEST_VIDEO, dummy_item, stored_file
 from airflow_provider_imagerouter.sandbox.painting.landscape import DEFAULT_SIZE
 from airflow_provider_imagerouter.sandbox.painting.output import File, ProviderFailedError, Work, draw_vector, make
+from airflow_provider_imagerouter.sandbox.pricing import final_price
 from airflow_provider_imagerouter.sandbox.wire.answers import to_json
 from airflow_provider_imagerouter.sandbox.world import World
 
@@ -26,15 +27,13 @@ log = logging.getLogger(__name__)
 class PaidCall:
     """A call that was accepted and charged.
 
-    :param account: who pays
-    :param charged: credits taken in advance
+    :param entry: in the books of the key that pays
     :param link_base: what its links begin with
     """
 
     world: World
     call: Call
-    account: Account
-    charged: int
+    entry: Entry
     work: Work
     behaviour: Behaviour
     link_base: str
@@ -76,16 +75,15 @@ class PaidCall:
         return [await asyncio.to_thread(make, self.work, number) for number in range(count)]
 
     def _give_all_back(self) -> None:
-        self.account.give_back(self.charged)
+        self.entry.correct(0)
         self.world.ledger.fail(self.call)
 
     def _settle(self) -> float:
-        parameters = self.work.parameters
-        price = parameters.model.price_of(parameters.quality)
+        price = final_price(self.work)
         if self.behaviour.shape is Shape.THREE_PICTURES:
             price = SANDBOX_PRICE["max"]
         cost = credits_for(price)
-        self.account.give_back(self.charged - cost)
+        self.entry.correct(cost)
         self.world.ledger.bill(self.call, cost, succeeded=self.behaviour.shape is not Shape.BILLED_ERROR)
         return cost / CREDITS_PER_USD
 

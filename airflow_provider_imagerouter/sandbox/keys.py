@@ -10,3 +10,6 @@ NEARLY_EMPTY_KEY = "sandbox-nearly-empty-".ljust(64, "0")
 
 EMPTY_KEY = "sandbox-empty-".ljust(64, "0")
 """Opens an account that never had a deposit: only models that cost nothing run."""
+
+MANAGEMENT_KEY = "sandbox-rich-management-".ljust(64, "0")
+"""Makes further keys for the account with $100, and does nothing else."""

@@ -1,4 +1,4 @@
-"""Rate limits: fixed windows of one second, as express-rate-limit counts them."""
+"""Rate limits: fixed windows, as express-rate-limit counts them."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ import math
 import time
 from dataclasses import dataclass
 
-WINDOW_SECONDS = 1.0
 GENERAL_LIMIT = 20
+"""Requests a second from one client, over all routes."""
+
+CLIENT_LIMIT = 6_000
+"""Requests a minute from one client to the routes that cost money."""
+
 FREE_CALLS_PER_DAY = 50
 
 
@@ -15,13 +19,15 @@ FREE_CALLS_PER_DAY = 50
 class Verdict:
     """What a limiter said to one request.
 
-    :param limit: requests allowed in a second
-    :param remaining: how many of them are left
+    :param limit: requests allowed in a window
+    :param window: length of the window, in seconds
+    :param remaining: how many requests are left
     :param reset: whole seconds until the window ends
     :param exceeded: whether this request was one too many
     """
 
     limit: int
+    window: int
     remaining: int
     reset: int
     exceeded: bool
@@ -30,7 +36,7 @@ class Verdict:
     def headers(self) -> dict[str, str]:
         """The headers that describe it."""
         headers = {
-            "RateLimit-Policy": f"{self.limit};w=1",
+            "RateLimit-Policy": f"{self.limit};w={self.window}",
             "RateLimit-Limit": str(self.limit),
             "RateLimit-Remaining": str(self.remaining),
             "RateLimit-Reset": str(self.reset),
@@ -41,24 +47,28 @@ class Verdict:
 
 
 class FixedWindow:
-    """Counts the requests of each client in a window that opens with the first of them."""
+    """Counts the requests of each client in a window that opens with the first of them.
 
-    def __init__(self) -> None:
+    :param seconds: length of the window
+    """
+
+    def __init__(self, seconds: int = 1) -> None:
         """Start without clients."""
+        self._seconds = seconds
         self._windows: dict[str, tuple[float, int]] = {}
 
     def hit(self, client: str, limit: int) -> Verdict:
         """Count one request.
 
         :param client: who sent it
-        :param limit: requests allowed in a second
+        :param limit: requests allowed in a window
         """
         now = time.monotonic()
         ends, hits = self._windows.get(client, (0.0, 0))
         if ends <= now:
-            ends, hits = now + WINDOW_SECONDS, 0
+            ends, hits = now + self._seconds, 0
         self._windows[client] = (ends, hits + 1)
-        return Verdict(limit, max(limit - hits - 1, 0), math.ceil(ends - now), hits + 1 > limit)
+        return Verdict(limit, self._seconds, max(limit - hits - 1, 0), math.ceil(ends - now), hits + 1 > limit)
 
 
 def limit_for_key(balance_usd: float, video: bool) -> int:

@@ -59,6 +59,11 @@ class Model:
         """Whether it is one of the free models with a daily limit."""
         return ":free" in self.id
 
+    @property
+    def free_of_charge(self) -> bool:
+        """Whether one of its providers asks for nothing."""
+        return any(provider["pricing"].get("value") == 0 for provider in self.entry["providers"])
+
     @cached_property
     def price(self) -> dict[str, float]:
         """Lowest, usual and highest price in USD, over all providers; the usual one is the first's."""
@@ -106,8 +111,7 @@ class Model:
     @property
     def entry_alone(self) -> dict[str, Any]:
         """What `/v1/models/<id>` says of it."""
-        described = {"sizes", "seconds", "default_seconds", "output", "supported_params"}
-        kept = {key: value for key, value in self.entry.items() if key not in described}
+        kept = {key: value for key, value in self.entry.items() if key not in ("output", "supported_params")}
         return kept | {"inputs": self.inputs, "output": self.entry["output"]}
 
 
@@ -125,7 +129,7 @@ class Catalogue:
         recorded = json.loads(resources.files(__package__).joinpath("models.json").read_text("utf-8"))
         self._aliases: dict[str, str] = recorded["aliases"]
         self._models = {
-            model_id: Model(model_id, entry, **recorded["traits"].get(model_id, {}))
+            model_id: _recorded_model(model_id, entry, recorded["traits"].get(model_id, {}))
             for model_id, entry in recorded["models"].items()
         }
         for name in (*BEHAVIOURS, *LISTED_SLOW):
@@ -146,41 +150,15 @@ class Catalogue:
         """Find a listed model by its id."""
         return self._models.get(model_id)
 
-    def select(self, filters: Mapping[str, str]) -> list[Model]:
-        """Pick and sort models as both listings' query parameters do.
-
-        :param filters: `type`, `provider`, `free`, `name`, `sort` and `limit`, all optional
-        """
-        models = [model for model in self._models.values() if _matches(model, filters)]
-        match filters.get("sort"):
-            case "name":
-                models.sort(key=lambda model: model.id)
-            case "provider":
-                models.sort(key=lambda model: model.id.split("/")[0])
-            case "price":
-                models.sort(key=_first_value)
-            case "date":
-                models.sort(key=lambda model: model.entry.get("release_date", ""), reverse=True)
-        limit = filters.get("limit", "")
-        return models[: int(limit)] if limit.isdecimal() else models
+    def listed(self) -> list[Model]:
+        """All models that the listings show."""
+        return list(self._models.values())
 
 
-def _matches(model: Model, filters: Mapping[str, str]) -> bool:
-    kind = filters.get("type")
-    if kind in ("image", "video") and model.video != (kind == "video"):
-        return False
-    if filters.get("provider", "").lower() not in model.id.split("/")[0].lower():
-        return False
-    if filters.get("name", "").lower() not in model.id.lower():
-        return False
-    if "free" not in filters:
-        return True
-    costs_nothing = any(provider["pricing"].get("value") == 0 for provider in model.entry["providers"])
-    return costs_nothing == (filters["free"] == "true")
-
-
-def _first_value(model: Model) -> float:
-    return float(model.entry["providers"][0]["pricing"].get("value", "inf"))
+def _recorded_model(model_id: str, entry: dict[str, Any], traits: dict[str, bool]) -> Model:
+    """Describe a model of February 2026 as today's listing does, which has one flag more: whether it heeds a prompt."""
+    flags = {"text": not traits.get("cuts_out", False)} | entry["supported_params"]
+    return Model(model_id, entry | {"supported_params": flags}, **traits)
 
 
 def _sandbox_model(name: str) -> Model:
@@ -190,6 +168,6 @@ def _sandbox_model(name: str) -> Model:
         ],
         "release_date": "2026-11-01",
         "output": ["image"],
-        "supported_params": {"mask": True, "quality": True, "edit": True},
+        "supported_params": {"text": True, "mask": True, "quality": True, "edit": True},
     }
     return Model(name, entry)

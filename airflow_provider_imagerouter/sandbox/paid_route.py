@@ -7,13 +7,15 @@ import asyncio
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from airflow_provider_imagerouter.sandbox.accounts import CREDITS_PER_USD, Account, credits_for
+from airflow_provider_imagerouter.sandbox.accounts import CREDITS_PER_USD, Account, ApiKey, Entry, credits_for
 from airflow_provider_imagerouter.sandbox.behaviours import Refusal, error_body
 from airflow_provider_imagerouter.sandbox.books import Call
+from airflow_provider_imagerouter.sandbox.gate import RefusedError
 from airflow_provider_imagerouter.sandbox.generation import PaidCall
-from airflow_provider_imagerouter.sandbox.limits import FREE_CALLS_PER_DAY, limit_for_key
+from airflow_provider_imagerouter.sandbox.limits import FREE_CALLS_PER_DAY
 from airflow_provider_imagerouter.sandbox.models import Catalogue
 from airflow_provider_imagerouter.sandbox.painting.output import Work
+from airflow_provider_imagerouter.sandbox.pricing import highest_price
 from airflow_provider_imagerouter.sandbox.validation import (
     InvalidParameterError,
     Parameters,
@@ -42,10 +44,6 @@ _DAILY_LIMIT = (
 )
 
 
-class RefusedError(Exception):
-    """A call is turned down before it runs; the first argument is the answer."""
-
-
 async def take_call(request: Request, video: bool, catalogue: Catalogue, running: set[asyncio.Task[bytes]]) -> Response:
     """Take one paying call: refuse it, or run it and send the answer.
 
@@ -57,9 +55,8 @@ async def take_call(request: Request, video: bool, catalogue: Catalogue, running
     try:
         paid = await _accept(request, video, catalogue, world, call)
     except RefusedError as refused:
-        answer: Response = refused.args[0]
-        world.ledger.refuse(call, answer.status_code)
-        return answer
+        world.ledger.refuse(call, refused.answer.status_code)
+        return refused.answer
     work = asyncio.create_task(paid.run())
     running.add(work)
     work.add_done_callback(running.discard)
@@ -77,11 +74,12 @@ async def take_call(request: Request, video: bool, catalogue: Catalogue, running
 
 
 async def _accept(request: Request, video: bool, catalogue: Catalogue, world: World, call: Call) -> PaidCall:
+    key: ApiKey = request.state.key
+    call.account, call.api_key = key.account.name, key.name
     form = await _read(request, uploads.VIDEO_FIELDS if video else uploads.IMAGE_FIELDS)
-    _note(call, form)
-    account = authenticate(request, world)
-    call.account = account.name
-    _limit_key(request, world, account, video)
+    call.note(form.body)
+    call.images = [upload.sha256 for upload in form.images]
+    call.mask = form.mask.sha256 if form.mask else None
     if form.problem:
         raise RefusedError(error_answer(400, f"File upload error: {form.problem}", "invalid_request_error"))
     try:
@@ -89,24 +87,32 @@ async def _accept(request: Request, video: bool, catalogue: Catalogue, world: Wo
     except InvalidParameterError as error:
         raise RefusedError(untyped_answer(400, error_body(str(error), "invalid_request_error"))) from error
     if parameters.model.free:
-        _limit_free(world, account)
+        _limit_free(world, key.account)
     behaviour = world.behaviour(parameters.model.id, parameters.prompt)
     if behaviour.refusal:
         raise RefusedError(_refusal(request, behaviour.refusal))
-    charged = credits_for(parameters.model.highest_price)
-    if charged and account.remaining < charged:
-        price = to_json(parameters.model.highest_price).decode()
-        raise _declined(
-            f"Insufficient credits (this model needs minimum ${price} credits), please topup your ImageRouter "
-            "account: https://imagerouter.io/pricing"
-        )
-    world.free_calls += parameters.model.free
-    _check_files(parameters, form, video)
-    account.charge(charged)
-    call.cost = charged / CREDITS_PER_USD
     images = form.images[:1] if video else form.images
     work = Work(parameters, images, form.mask)
-    return PaidCall(world, call, account, charged, work, behaviour, f"http://{request.headers.get('host', '')}")
+    entry = _enter(key, highest_price(work))
+    world.free_calls += parameters.model.free
+    try:
+        _check_files(parameters, form, video)
+    except RefusedError:
+        entry.correct(0)
+        raise
+    call.cost = entry.amount / CREDITS_PER_USD
+    return PaidCall(world, call, entry, work, behaviour, f"http://{request.headers.get('host', '')}")
+
+
+def _enter(key: ApiKey, price: float) -> Entry:
+    """Enter a call in the books at its highest price, if the account can pay it."""
+    amount = credits_for(price)
+    if amount and key.account.remaining < amount:
+        raise _declined(
+            f"Insufficient credits (this model needs minimum ${to_json(price).decode()} credits), please topup your "
+            "ImageRouter account: https://imagerouter.io/pricing"
+        )
+    return key.enter(amount)
 
 
 async def _read(request: Request, allowed: dict[str, int]) -> Form:
@@ -117,48 +123,6 @@ async def _read(request: Request, allowed: dict[str, int]) -> Form:
         return await uploads.read_form(content_type, request.stream(), allowed)
     except (BrokenBodyError, ClientDisconnect) as error:
         raise RefusedError(internal_error()) from error
-
-
-def _note(call: Call, form: Form) -> None:
-    """Write into the ledger what was asked for, whether or not it makes sense."""
-    body = form.body if isinstance(form.body, dict) else {}
-    call.parameters = {name: value for name, value in body.items() if name not in ("model", "prompt")}
-    model, prompt = body.get("model"), body.get("prompt")
-    call.model = model if isinstance(model, str) else None
-    call.prompt = prompt if isinstance(prompt, str) else None
-    call.images = [upload.sha256 for upload in form.images]
-    call.mask = form.mask.sha256 if form.mask else None
-
-
-def authenticate(request: Request, world: World) -> Account:
-    """Find the account of a request's key.
-
-    :raises RefusedError: with a 401
-    """
-    header = request.headers.get("authorization", "")
-    if not header.startswith("Bearer "):
-        raise _unauthorized("Authorization header must be provided as Bearer token")
-    key = header.removeprefix("Bearer ").strip()
-    if len(key) >= 100:
-        raise _unauthorized("Invalid or expired JWT token")
-    if len(key) != 64:
-        raise _unauthorized(f"Invalid authorization token length: {len(key)}")
-    if key not in world.accounts:
-        raise _unauthorized("Invalid API key")
-    return world.accounts[key]
-
-
-def _unauthorized(message: str) -> RefusedError:
-    return RefusedError(error_answer(401, message, "unauthorized"))
-
-
-def _limit_key(request: Request, world: World, account: Account, video: bool) -> None:
-    limiter = world.video_keys if video else world.image_keys
-    verdict = limiter.hit(account.name, limit_for_key(account.balance_usd, video))
-    request.state.verdict = verdict
-    if verdict.exceeded:
-        message = "API key rate limit exceeded, please try again later."
-        raise RefusedError(error_answer(429, message, "rate_limit_error"))
 
 
 def _limit_free(world: World, account: Account) -> None:

@@ -11,6 +11,7 @@ from airflow_provider_imagerouter.sandbox.models import Catalogue, Model
 
 MAX_PROMPT_UNITS = 10_000
 MAX_FREE_PIXELS = 1024
+OUTPUT_FORMATS = ("webp", "jpeg", "jpg", "png")
 
 _SIZE = re.compile(r"[0-9]+[xX×*][0-9]+")
 _MISSING = object()
@@ -58,7 +59,7 @@ def check_parameters(body: object, video: bool, catalogue: Catalogue) -> Paramet
     response_format = _choice(body.get("response_format", "url"), ("url", "b64_json", "b64_ephemeral"))
     quality = _choice(body.get("quality", "auto"), ("auto", "low", "medium", "high"))
     size = _size(body.get("size", "auto"))
-    output_format = None if video else _optional_string(body.get("output_format", _MISSING))
+    output_format = None if video else _output_format(body.get("output_format", _MISSING))
     seconds = _seconds(body.get("seconds", "auto")) if video else None
     model = _find_model(model_id, video, catalogue)
     if model.id.endswith(":free") and size and max(size) > MAX_FREE_PIXELS:
@@ -118,11 +119,13 @@ def _size(value: object) -> tuple[int, int] | None:
     return width, height
 
 
-def _optional_string(value: object) -> str | None:
+def _output_format(value: object) -> str | None:
     if value is _MISSING:
         return None
     if not isinstance(value, str):
         raise InvalidParameterError(_wrong_type("string", value))
+    if value not in OUTPUT_FORMATS:
+        raise InvalidParameterError(f"'output_format' must be one of {', '.join(map(repr, OUTPUT_FORMATS))}")
     return value
 
 

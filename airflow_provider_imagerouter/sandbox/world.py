@@ -12,14 +12,15 @@ from airflow_provider_imagerouter.sandbox.stored_files import Storage
 
 
 class World:
-    """Accounts, limits, ledger and pictures. Calls in flight during a reset end in the world they began in."""
+    """Keys, limits, ledger and pictures. Calls in flight during a reset end in the world they began in."""
 
     def __init__(self) -> None:
         """Open the accounts afresh."""
-        self.accounts = open_accounts()
+        self.keys = open_accounts()
         self.ledger = Ledger()
         self.storage = Storage()
         self.clients = FixedWindow()
+        self.paying_clients = FixedWindow(60)
         self.image_keys = FixedWindow()
         self.video_keys = FixedWindow()
         self.free_calls = 0

@@ -1,5 +1,9 @@
 from __future__ import annotations
 
+import gzip
+import socket
+import zlib
+
 import httpx
 import pytest
 from sandbox_api import EDITS, IMAGES, VIDEOS
@@ -62,6 +66,8 @@ def test_bad_keys(api, path, header, message):
         ({"model": "test/test", "size": "large"}, SIZE_FORM),
         ({"model": "test/test", "size": "10x10\n"}, SIZE_FORM),
         ({"model": "test/test", "output_format": 1}, "Expected string, received number"),
+        ({"model": "test/test", "output_format": "gif"}, "'output_format' must be one of "),
+        ({"model": "test/test", "output_format": "tiff"}, "'output_format' must be one of "),
         ({"model": "test/test", "quality": "ultra", "size": "large", "response_format": 0}, "Expected 'url' | "),
         ([], "Expected object, received array"),
         (
@@ -124,6 +130,23 @@ def test_form_fields_are_strings_and_repeated_ones_are_lists(api, red_png):
     assert error(answer)[2] == "'prompt' must be a string"
 
 
+@pytest.mark.parametrize("name", ["prompt[0]", "prompt[]", "prompt[a]", "prompt[a][b]"])
+def test_brackets_make_lists_and_objects_of_form_fields(api, name):
+    answer = api.post(data={"model": "test/test", name: "a cat"}, files={"image": b"x"})
+    assert error(answer)[2] == "'prompt' must be a string"
+
+
+@pytest.mark.parametrize("name", ["prompt[", "[prompt]", "prompt[0]x"])
+def test_other_brackets_are_part_of_a_field_s_name(api, name):
+    assert "data" in api.post(data={"model": "test/test", name: "a cat"}, files={"image": b"x"}).json()
+    assert api.last_call()["parameters"] == {name: "a cat"}
+
+
+def test_a_field_without_a_name(api):
+    answer = api.post(data={"model": "test/test", "": "a cat"}, files={"image": b"x"})
+    assert error(answer) == (400, "invalid_request_error", "File upload error: Field name missing")
+
+
 def test_not_enough_credits(api):
     for key, model, price in [
         (api.sandbox.empty_key, "openai/gpt-image-1", "0.3"),
@@ -166,16 +189,70 @@ def test_inputs_a_model_does_not_take(api, red_png, model, fields, message):
         ("application/json", b'"test/test"'),
         ("application/json", b'{"model": NaN}'),
         ("application/json", b'{"model": "test/test", "prompt": "' + b"x" * 102_400 + b'"}'),
+        ("application/json; charset=us-ascii", b'{"model": "test/test"}'),
+        ("application/json; charset=no-such", b'{"model": "test/test"}'),
+    ],
+)
+def test_unreadable_json_fails_before_the_key_is_looked_at(api, content_type, body):
+    answer = api.client.post(IMAGES, content=body, headers={"Content-Type": content_type})
+    assert error(answer) == (500, "internal_error", "Internal server error")
+    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert "ratelimit-limit" not in answer.headers
+    assert api.last_call()["status"] == "refused"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "body"),
+    [
         ("multipart/form-data", b"--b\r\n\r\n"),
+        ("multipart/mixed; boundary=b", b"--b--\r\n"),
         ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\ntest'),
         ("multipart/form-data; boundary=b", b"nothing of the kind"),
     ],
 )
-def test_unreadable_bodies_fail_before_the_key_is_looked_at(api, content_type, body):
-    answer = api.client.post(IMAGES, content=body, headers={"Content-Type": content_type})
+def test_unreadable_forms_fail_after_the_key_was_looked_at(api, content_type, body):
+    answer = api.post(content=body, headers={"Content-Type": content_type})
     assert error(answer) == (500, "internal_error", "Internal server error")
-    assert answer.headers["content-type"] == "application/json; charset=utf-8"
+    assert answer.headers["ratelimit-policy"] == "100;w=1"
     assert api.last_call()["status"] == "refused"
+    assert api.post(content=body, headers={"Content-Type": content_type}, key="x" * 64).status_code == 401
+
+
+@pytest.mark.parametrize(
+    ("encoding", "compress"),
+    [("gzip", gzip.compress), ("deflate", zlib.compress), ("identity", bytes)],
+)
+def test_compressed_json_is_read(api, encoding, compress):
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    body = compress(b'{"model": "test/test"}')
+    assert "data" in api.post(content=body, headers=headers).json()
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", gzip.compress(b'{"x": "' + b"x" * 102_400 + b'"}')),
+        ("gzip", gzip.compress(b'{"model": "test/test"}')[:-9]),
+        ("gzip", b'{"model": "test/test"}'),
+        ("br", b'{"model": "test/test"}'),
+    ],
+)
+def test_compressed_json_that_cannot_be_read(api, encoding, body):
+    headers = {"Content-Type": "application/json", "Content-Encoding": encoding}
+    assert error(api.post(content=body, headers=headers))[0] == 500
+
+
+@pytest.mark.parametrize("content_type", ["application/json;", "application/json;x", "text/json"])
+def test_json_of_another_type_is_as_good_as_none(api, content_type):
+    answer = api.post(content=b'{"model": "test/test"}', headers={"Content-Type": content_type})
+    assert error(answer)[2] == "'model' is a required parameter"
+
+
+def test_a_request_that_ends_in_the_middle(api):
+    with api.connect() as connection:
+        connection.sendall(api.request("test/test")[:-5])
+        connection.shutdown(socket.SHUT_WR)
+        assert connection.recv(65536) == b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
 
 
 def test_json_of_just_100_kilobytes_is_read(api):

@@ -78,6 +78,27 @@ def test_the_mask_is_kept_apart(api, red_png):
     assert api.last_call()["mask"] == hashlib.sha256(mask).hexdigest()
 
 
-def test_a_text_field_of_more_than_a_mebibyte(api, red_png):
-    answer = api.edit("test/test", ("image", red_png), prompt="x" * 1_048_577)
+def test_a_text_field_must_be_smaller_than_a_mebibyte(api, red_png):
+    answer = api.edit("test/test", ("image", red_png), extra="x" * 1_048_576)
     assert refusal(answer) == "File upload error: Field value too long"
+    assert "data" in api.edit("test/test", ("image", red_png), extra="x" * 1_048_575).json()
+
+
+@pytest.mark.parametrize("name", ["кот.png".encode(), "café.png".encode("latin-1"), b"a.png"])
+def test_a_file_may_have_any_name(api, red_png, name):
+    body = (
+        b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\ntest/test\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="image"; filename="'
+        + name
+        + b'"\r\n\r\n'
+        + red_png
+        + b"\r\n--b--\r\n"
+    )
+    answer = api.post(EDITS, content=body, headers={"Content-Type": "multipart/form-data; boundary=b"})
+    assert "data" in answer.json()
+    assert api.last_call()["images"] == [hashlib.sha256(red_png).hexdigest()]
+
+
+def test_a_large_upload_with_a_bad_key_is_answered(api):
+    answer = api.post(EDITS, "x" * 64, data={"model": "test/test"}, files={"image": bytes(20_000_000)})
+    assert answer.status_code == 401

@@ -14,6 +14,7 @@ def test_what_a_call_was(api):
     assert call == {
         "path": EDITS,
         "account": "rich",
+        "api_key": "rich",
         "model": "test/test",
         "prompt": "a hat",
         "parameters": {"size": "64x64", "strange": "yes"},

@@ -236,7 +236,7 @@ def test_videos(api, model, asked, seconds):
 def test_a_video_from_a_picture_in_a_given_size(api, red_png):
     answer = api.edit("tencent/hunyuan-video-1.5", ("image", red_png), path=VIDEOS, size="832x480", seconds="5")
     assert Image.open(io.BytesIO(frames(api.fetch(answer))[0][0])).size == (832, 480)
-    assert answer.json()["cost"] == 0.2
+    assert answer.json()["cost"] == 0.1
 
 
 def test_the_test_video_tells_time_in_seconds(api):

@@ -4,6 +4,7 @@ import json
 
 import httpx
 import pytest
+from sandbox_api import IMAGES, VIDEOS
 
 RATE_HEADERS = ["ratelimit-policy", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"]
 
@@ -58,8 +59,9 @@ def test_listing_v1(api):
         ],
         "release_date": "2024-08-01",
         "output": ["image"],
-        "supported_params": {"mask": True, "quality": True, "edit": True},
+        "supported_params": {"text": True, "mask": True, "quality": True, "edit": True},
     }
+    assert models["bria/remove-background"]["supported_params"]["text"] is False
     kinds = {
         (provider["pricing"]["type"], "range" in provider["pricing"])
         for model in models.values()
@@ -115,21 +117,91 @@ def test_filters(api, query, there, not_there):
     assert not_there not in models
 
 
-def test_sorting_and_limit(api):
-    def ids(query):
-        return list(api.client.get(f"/v2/models?{query}").json())
+def listed(api, query: str = "") -> list[str]:
+    return list(api.client.get(f"/v1/models?{query}").json())
 
-    assert ids("sort=name") == sorted(ids(""))
-    assert ids("sort=name&limit=2") == ids("sort=name")[:2]
-    assert ids("sort=price&type=image")[0] in ids("free=true")
-    dates = [model.get("release_date", "") for model in api.client.get("/v2/models?sort=date").json().values()]
+
+def test_sorting(api):
+    ids = listed(api, "sort=name")
+    assert sorted(ids) == sorted(listed(api))
+    assert ids.index("bria/remove-background") < ids.index("bytedance/seedream-4.5")
+    assert ids.index("fal/flux-2-dev-turbo") < ids.index("google/veo-3.1-fast") < ids.index("wan/wan-2.6")
+    flux = [model for model in ids if model.startswith("black-forest-labs/")]
+    assert flux == [
+        "black-forest-labs/FLUX-1-schnell",
+        "black-forest-labs/FLUX-1-schnell:free",
+        "black-forest-labs/FLUX-1.1-pro",
+        "black-forest-labs/FLUX-2-klein-4b",
+        "black-forest-labs/FLUX-2-klein-4b:free",
+        "black-forest-labs/flux-kontext-pro",
+    ]
+    assert listed(api, "sort=price&type=image")[0] in listed(api, "free=true")
+    dates = [model.get("release_date", "") for model in api.client.get("/v1/models?sort=date").json().values()]
     assert dates == sorted(dates, reverse=True)
+    assert listed(api, "sort=colour") == listed(api)
+
+
+@pytest.mark.parametrize(
+    ("limit", "end"),
+    [
+        ("limit=2", 2),
+        ("limit=1e2", 1),
+        ("limit=5x", 5),
+        ("limit=-1", -1),
+        ("limit=0", 0),
+        ("limit=many", 0),
+        ("limit=", None),
+        ("limit=2&limit=3", 2),
+        ("limit[]=3", 3),
+        ("limit[x]=3", 0),
+    ],
+)
+def test_limits_are_read_as_javascript_reads_them(api, limit, end):
+    assert listed(api, limit) == listed(api)[:end]
+
+
+@pytest.mark.parametrize(
+    "query",
+    ["type=video&type=video", "type[]=video", "type[a]=video", "sort=name&sort=name", "colour=red", "Type=video"],
+)
+def test_what_a_listing_does_not_heed(api, query):
+    assert listed(api, query) == listed(api)
+
+
+def test_doubled_parameters_of_a_listing(api):
+    assert listed(api, "free=true&free=true") == listed(api, "free=false")
+    for query in ("name=a&name=b", "provider[]=a", "name[x]=a"):
+        answer = api.client.get(f"/v1/models?{query}")
+        assert (answer.status_code, answer.json()["error"]["type"]) == (500, "internal_error")
 
 
 def test_one_model(api):
-    model = api.client.get("/v1/models/openai/gpt-image-1").json()
+    model = api.client.get("/v1/models/google/veo-3.1-fast").json()
     assert model["inputs"]["image"] is True
+    assert model["sizes"][0] == "1280x720"
+    assert (model["seconds"], model["default_seconds"]) == ([4, 6, 8], 4)
     assert "supported_params" not in model
+
+
+def test_a_model_s_id_that_is_badly_escaped(api):
+    assert b"HTTP/1.1 500 " in raw_get(api, "/v1/models/%zz")
+
+
+def raw_get(api, path: str) -> bytes:
+    """Ask for a path as it is, without a client's corrections."""
+    with api.connect() as connection:
+        connection.sendall(f"GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        received = b""
+        while piece := connection.recv(65536):
+            received += piece
+    return received
+
+
+@pytest.mark.parametrize("model", ["/", "//", "test/test/"])
+def test_slashes_are_part_of_a_model_s_id(api, model):
+    received = raw_get(api, f"/v1/models/{model}")
+    assert received.startswith(b"HTTP/1.1 404 ")
+    assert f"The model '{model}' does not exist.".encode() in received
 
 
 @pytest.mark.parametrize("model", ["no/such", "google/gemini-2.5-flash-image"])
@@ -140,6 +212,34 @@ def test_unknown_models_and_aliases_are_not_found(api, model):
         f'{{"error":{{"message":"The model \'{model}\' does not exist.","type":"invalid_request_error",'
         '"param":"model","code":"model_not_found"}}'
     )
+
+
+@pytest.mark.parametrize(
+    ("alias", "model"),
+    [
+        ("gemini-3-pro-image", "google/gemini-3-pro"),
+        ("google/gemini-3-pro-image", "google/gemini-3-pro"),
+        ("google/gemini-3.1-flash-image", "google/nano-banana-2"),
+        ("kwaivgi/kling-2.5-turbo-standard", "kling/kling-2.5-turbo-standard"),
+        ("kwaivgi/kling-2.5-turbo-pro", "kling/kling-2.5-turbo-pro"),
+        ("kwaivgi/kling-2.1-pro", "kling/kling-2.1-pro"),
+        ("kwaivgi/kling-2.1-master", "kling/kling-2.1-master"),
+        ("kwaivgi/kling-1.6-standard", "kling/kling-1.6-standard"),
+        ("kwaivgi/wan-2.2", "wan/wan-2.2"),
+        ("kwaivgi/wan-2.5", "wan/wan-2.5"),
+        ("kwaivgi/wan-2.6", "wan/wan-2.6"),
+    ],
+)
+def test_old_names_live_on(api, alias, model):
+    assert model in listed(api)
+    wrong_endpoint = VIDEOS if model.startswith("google/") else IMAGES
+    message = api.generate(alias, path=wrong_endpoint).json()["error"]["message"]
+    assert message.startswith(f"'{model}' is a")
+
+
+def test_an_alias_of_a_model_that_is_gone(api):
+    message = api.generate("briaai/RMBG-2.0:free").json()["error"]["message"]
+    assert message == "model 'bria/remove-background:free' is not available"
 
 
 def test_an_alias_generates(api):
@@ -162,6 +262,11 @@ def test_credits_are_strings_in_dollars(api):
         "total_requests",
         "created_at",
         "is_active",
+        "spend_limit",
+        "spend_limit_period",
+        "period_spend",
+        "period_start",
+        "expires_at",
     ]
     assert (rows[0]["credit_usage"], rows[0]["total_requests"]) == ("0.0040", 1)
 
@@ -179,8 +284,12 @@ def test_account_routes_need_a_key(api, method, path):
 
 def test_an_answer_the_client_has_is_not_sent_again(api):
     first = api.client.get("/v1/models")
-    again = api.client.get("/v1/models", headers={"If-None-Match": first.headers["etag"]})
-    assert (again.status_code, again.content) == (304, b"")
+    tag = first.headers["etag"]
+    for known in (tag, tag.removeprefix("W/"), "*", f'"other", {tag}'):
+        again = api.client.get("/v1/models", headers={"If-None-Match": known})
+        assert (again.status_code, again.content) == (304, b"")
+    headers = {"If-None-Match": tag, "Cache-Control": "no-cache"}
+    assert api.client.get("/v1/models", headers=headers).status_code == 200
 
 
 def test_browsers_may_ask_first(api):
@@ -211,6 +320,24 @@ def test_case_does_not_matter_but_in_a_model_s_id(api):
     assert api.client.get("/v1/models/OpenAI/gpt-image-1").status_code == 404
     assert "data" in api.post("/v1/OpenAI/images/Generations", json={"model": "test/test"}).json()
     assert "Cannot GET /Nowhere" in api.client.get("/Nowhere").text
+
+
+def test_another_method_on_a_paid_route(api):
+    answer = api.client.get(IMAGES)
+    assert (answer.status_code, answer.headers["ratelimit-policy"]) == (401, "6000;w=60")
+    key = {"Authorization": f"Bearer {api.sandbox.rich_key}"}
+    answers = [
+        api.client.request(method, f"{IMAGES}{end}", headers=key) for method, end in [("PUT", ""), ("POST", "/x")]
+    ]
+    assert [answer.status_code for answer in answers] == [404, 404]
+    assert [answer.headers["ratelimit-remaining"] for answer in answers] == ["99", "98"]
+    assert answers[0].headers["ratelimit-policy"] == "100;w=1"
+    assert "Cannot PUT /v1/openai/images/generations" in answers[0].text
+    assert api.sandbox.ledger()["totals"]["calls"] == 0
+
+
+def test_a_strange_path_is_shown_escaped(api):
+    assert b"<pre>Cannot GET /nowhere/%3Ca%3E&#39;%22&amp;</pre>" in raw_get(api, "/nowhere/<a>'\"&")
 
 
 def test_a_trailing_slash_does_not_matter(api):

@@ -7,6 +7,7 @@ import hashlib
 import html
 import json
 from collections.abc import AsyncIterator, Iterable
+from urllib.parse import quote
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
@@ -34,6 +35,8 @@ HELMET = {
     "Access-Control-Allow-Origin": "*",
 }
 """The headers on every answer of the API."""
+
+_KEPT_IN_PATHS = "!#$%&'()*+,-./:;=?@[\\]^_|~"
 
 _NOT_FOUND = """<!DOCTYPE html>
 <html lang="en">
@@ -93,14 +96,16 @@ def internal_error() -> Response:
 
 def unknown_route(request: Request) -> Response:
     """Answer as Express does where it has no route."""
-    path = request.scope.get("raw_path", request.url.path.encode()).decode("latin-1")
+    path = quote(request.scope.get("raw_path", request.url.path.encode()), safe=_KEPT_IN_PATHS)
     page = _NOT_FOUND.format(method=request.method, path=html.escape(path).replace("&#x27;", "&#39;"))
     headers = {"Content-Security-Policy": "default-src 'none'"}
     return Response(page, 404, headers, media_type="text/html; charset=utf-8")
 
 
 def is_fresh(request_headers: Headers, answer_headers: Iterable[tuple[bytes, bytes]]) -> bool:
-    """Say whether the client already has this answer, by its ETag."""
+    """Say whether the client already has this answer, by its ETag; a strong tag matches a weak one."""
+    if "no-cache" in request_headers.get("cache-control", ""):
+        return False
     asked = request_headers.get("if-none-match", "")
-    tags = {value.decode("latin-1") for name, value in answer_headers if name.lower() == b"etag"}
-    return bool(tags) and (asked == "*" or any(tag.strip() in tags for tag in asked.split(",")))
+    tags = {value.decode("latin-1").removeprefix("W/") for name, value in answer_headers if name.lower() == b"etag"}
+    return bool(tags) and (asked == "*" or any(tag.strip().removeprefix("W/") in tags for tag in asked.split(",")))

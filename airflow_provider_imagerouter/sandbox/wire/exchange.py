@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import h11
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -18,6 +19,11 @@ class SandboxProtocol(H11Protocol):
         """Remember the transport of a new connection."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, "transport": transport}
+
+    def eof_received(self) -> None:
+        """Complain, as Node does, if the client stops sending in the middle of a request."""
+        if self.conn.their_state is h11.SEND_BODY:
+            self.transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
 
 
 class Connection:

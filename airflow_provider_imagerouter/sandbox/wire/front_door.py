@@ -1,30 +1,34 @@
-"""What happens to every request before and after its route: JSON, the general limit, headers, counting bytes."""
+"""What happens to every request before and after its route: JSON, limits, keys, headers, counting bytes."""
 
 from __future__ import annotations
-
-import json
-from typing import Any, NoReturn
 
 from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from airflow_provider_imagerouter.sandbox.limits import GENERAL_LIMIT
-from airflow_provider_imagerouter.sandbox.wire.answers import HELMET, error_answer, internal_error, is_fresh
+from airflow_provider_imagerouter.sandbox.gate import RefusedError, admit, greet
+from airflow_provider_imagerouter.sandbox.wire.answers import HELMET, internal_error, is_fresh
+from airflow_provider_imagerouter.sandbox.wire.json_bodies import (
+    JSON_LIMIT,
+    WORDS_JSON_LIMIT,
+    UnreadableBodyError,
+    read_json,
+)
 from airflow_provider_imagerouter.sandbox.world import World
 
-JSON_LIMIT = 102_400
 OUTSIDE = ("/storage/", "/sandbox/")
 """Paths that are no part of the API: another host's in reality, or the sandbox's own."""
 
-MODEL_PATH = "/v1/models/"
+MODEL_PATHS = ("/v1/models/", "/v2/models/")
 
-PAID_PATHS = (
+PICTURE_PATHS = (
     "/v1/openai/images/generations",
     "/v1/openai/images/edits",
     "/v1/openai/videos/generations",
 )
+WORD_PATHS = ("/v1/openai/chat/completions", "/v1/openai/responses")
+PAID_PATHS = PICTURE_PATHS + WORD_PATHS
 
 
 class FrontDoor:
@@ -54,20 +58,24 @@ class FrontDoor:
     async def _admit(self, request: Request, world: World) -> Response | None:
         if request.method == "OPTIONS":
             return _preflight(request)
-        try:
-            request.state.json = await _read_json(request)
-        except (ValueError, RecursionError):
-            return self._refuse(request, world, internal_error())
+        paid = next((path for path in PAID_PATHS if f"{request.url.path}/".startswith(f"{path}/")), None)
         client = request.client.host if request.client else ""
-        request.state.verdict = world.clients.hit(client, GENERAL_LIMIT)
-        if request.state.verdict.exceeded:
-            message = "Too many requests, please try again later."
-            return self._refuse(request, world, error_answer(429, message, "rate_limit_error"))
+        try:
+            request.state.json = await read_json(request, WORDS_JSON_LIMIT if paid in WORD_PATHS else JSON_LIMIT)
+            greet(request, world, client)
+            if paid:
+                request.state.key = admit(request, world, client, video="/videos/" in paid)
+        except UnreadableBodyError:
+            return self._refuse(request, world, internal_error())
+        except RefusedError as refused:
+            return self._refuse(request, world, refused.answer)
         return None
 
     def _refuse(self, request: Request, world: World, answer: Response) -> Response:
         if request.method == "POST" and request.url.path in PAID_PATHS:
-            world.ledger.refuse(world.ledger.open(request.url.path), answer.status_code)
+            call = world.ledger.open(request.url.path)
+            call.note(request.state.json)
+            world.ledger.refuse(call, answer.status_code)
         return answer
 
 
@@ -114,10 +122,12 @@ class _Dressing:
 
 
 def _as_routed(path: str) -> str:
-    """Spell a path as the routes do: to Express neither case matters, but in a model's id, nor a slash at the end."""
-    path = path.rstrip("/") or "/"
+    """Spell a path as the routes do: to Express neither case matters nor a slash at the end, but in a model's id."""
     known = path.lower()
-    return MODEL_PATH + path[len(MODEL_PATH) :] if known.startswith(MODEL_PATH) else known
+    for prefix in MODEL_PATHS:
+        if known.startswith(prefix) and len(path) > len(prefix):
+            return prefix + path[len(prefix) :]
+    return known.removesuffix("/") or "/"
 
 
 def _preflight(request: Request) -> Response:
@@ -126,29 +136,3 @@ def _preflight(request: Request) -> Response:
     if asked := request.headers.get("access-control-request-headers"):
         headers["Access-Control-Allow-Headers"] = asked
     return Response(None, 204, headers)
-
-
-async def _read_json(request: Request) -> Any:
-    """Read a JSON body as Express does: an object or an array, under 100 KB; no body at all is an empty object.
-
-    :raises ValueError: if it is anything else
-    """
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        return {}
-    body = b""
-    async for chunk in request.stream():
-        # Read on to the end, so that the client hears the answer rather than a broken connection.
-        body = (body + chunk)[: JSON_LIMIT + 1]
-    if len(body) > JSON_LIMIT:
-        raise ValueError("request entity too large")
-    if not body:
-        return {}
-    value = json.loads(body.decode("utf-8-sig", "replace"), parse_constant=_refuse_constant)
-    if not isinstance(value, dict | list):
-        raise ValueError("not an object or an array")  # noqa: TRY004
-    return value
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is not JSON")

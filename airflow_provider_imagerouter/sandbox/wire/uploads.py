@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -15,6 +16,10 @@ if TYPE_CHECKING:
 
 FILE_LIMIT = 25 * 1024 * 1024
 FIELD_LIMIT = 1024 * 1024
+"""A text field must stay below this."""
+
+_NESTED_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
+
 IMAGE_FIELDS = {"image": 16, "image[]": 16, "mask": 1, "mask[]": 1}
 VIDEO_FIELDS = {"image": 6, "image[]": 6}
 
@@ -82,7 +87,7 @@ class _Reader:
     def on_header_end(self) -> None:
         """Keep a whole header."""
         part = self.parts[-1]
-        part.headers[part.header[0].decode("latin-1").lower()] = part.header[1].decode("utf-8", "replace")
+        part.headers[part.header[0].decode("latin-1").lower()] = part.header[1].decode("latin-1")
         part.header = [b"", b""]
 
     def on_headers_finished(self) -> None:
@@ -113,9 +118,9 @@ async def read_form(content_type: str, body: AsyncIterator[bytes], allowed: dict
     :param allowed: how many files each field takes
     :raises BrokenBodyError: if it cannot be read
     """
-    _, options = parse_options_header(content_type)
-    if b"boundary" not in options:
-        raise BrokenBodyError("no boundary")
+    kind, options = parse_options_header(content_type)
+    if kind != b"multipart/form-data" or b"boundary" not in options:
+        raise BrokenBodyError("no form, or no boundary")
     reader = _Reader()
     callbacks: MultipartCallbacks = {
         "on_part_begin": reader.on_part_begin,
@@ -144,8 +149,7 @@ def _sort(parts: list[_Part], allowed: dict[str, int]) -> Form:
     files: dict[str, list[Upload]] = {}
     for part in parts:
         if not part.is_file:
-            if len(part.body) > FIELD_LIMIT:
-                form.problem = form.problem or "Field value too long"
+            form.problem = form.problem or _problem(part)
             _add_field(fields, part.name, part.body.decode("utf-8", "replace"))
         if not part.filename:
             continue
@@ -161,12 +165,24 @@ def _sort(parts: list[_Part], allowed: dict[str, int]) -> Form:
     return form
 
 
+def _problem(part: _Part) -> str | None:
+    if not part.name:
+        return "Field name missing"
+    return "Field value too long" if len(part.body) >= FIELD_LIMIT else None
+
+
 def _add_field(fields: dict[str, object], name: str, value: str) -> None:
-    if name.endswith("[]"):
-        name = name.removesuffix("[]")
-        fields.setdefault(name, [])
-    if name not in fields:
-        fields[name] = value
-        return
-    known = fields[name]
-    fields[name] = [*known, value] if isinstance(known, list) else [known, value]
+    """Add a text field as multer does: `a[]` and `a[0]` make lists, `a[b]` makes objects."""
+    nested = _NESTED_NAME.fullmatch(name)
+    base = nested[1] if nested else name
+    fields[base] = _nest(fields.get(base), re.findall(r"\[(.*?)\]", nested[2]) if nested else [], value)
+
+
+def _nest(known: object, steps: list[str], value: str) -> object:
+    if steps and steps[0] and not steps[0].isdecimal():
+        members = known if isinstance(known, dict) else {}
+        return members | {steps[0]: _nest(members.get(steps[0]), steps[1:], value)}
+    if not steps and known is None:
+        return value
+    items = known if isinstance(known, list) else [] if known is None else [known]
+    return [*items, _nest(None, steps[1:], value)]
