@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Mapping
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
-from airflow.sdk import BaseOperator, XComArg
+from airflow.sdk import BaseOperator
 
+from airflow_provider_imagerouter.compat import is_resolved_later
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 
@@ -85,12 +86,18 @@ class ImageRouterBaseOperator(BaseOperator):
 
 
 def is_final(value: Any) -> bool:
-    """Return whether a value is known when the Dag is parsed: no template, no file, no upstream task's output."""
+    """
+    Return whether a value is known when the Dag is parsed: no template, no file, nothing that Airflow resolves later.
+
+    :param value: an operator's argument; of a list or dict all that is in it must be known
+    """
     if isinstance(value, str):
         return not (value.endswith(TEMPLATE_EXT) or any(mark in value for mark in ("{{", "{%", "{#")))
-    if isinstance(value, list | tuple):
+    if isinstance(value, Mapping):
+        return all(map(is_final, value.values()))
+    if isinstance(value, list | tuple | set):
         return all(map(is_final, value))
-    return not isinstance(value, XComArg)
+    return not is_resolved_later(value)
 
 
 def check_filename(filename: Any) -> None:

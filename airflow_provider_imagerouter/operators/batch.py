@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow.sdk import XComArg
-
 from airflow_provider_imagerouter.api.request import check_n, check_parameter
+from airflow_provider_imagerouter.compat import is_resolved_later
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
 from airflow_provider_imagerouter.operators.base import is_final
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
@@ -112,7 +111,7 @@ def read_requests(requests: Any, model: str | None) -> list[dict[str, Any]]:
 
 
 def _read_request(number: int, request: Any, model: str | None) -> dict[str, Any]:
-    if isinstance(request, XComArg):
+    if is_resolved_later(request):
         return {}
     parameters = {"prompt": request} if isinstance(request, str) else request
     if not isinstance(parameters, Mapping):
