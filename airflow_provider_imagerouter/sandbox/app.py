@@ -52,6 +52,7 @@ def create_app() -> FastAPI:
             Route("/storage/{name:path}", _stored),
             Route("/sandbox/ledger", _ledger),
             Route("/sandbox/reset", _reset, methods=["POST"]),
+            Route("/sandbox/expire", _expire, methods=["POST"]),
             Route("/sandbox/elsewhere", _elsewhere, methods=["GET", "POST"]),
         ],
     )
@@ -102,7 +103,7 @@ async def _stored(request: Request) -> Response:
     if file is None and name.startswith("test/"):
         body = await asyncio.to_thread(stored_file, name.removeprefix("test/"))
         file = StoredFile(body, Link.GOOD) if body else None
-    if file is None or file.link is Link.BROKEN:
+    if file is None or file.link is Link.BROKEN or (file.link is Link.EXPIRING and before):
         return error_answer(404, "The specified key does not exist.", "not_found")
     if file.link is Link.FLAKY and before < FLAKY_FETCHES:
         return error_answer(503, "Please reduce your request rate.", "slow_down")
@@ -120,6 +121,12 @@ async def _ledger(request: Request) -> Response:
 async def _reset(request: Request) -> Response:
     request.app.state.world = World()
     return Response(to_json({"reset": True}), media_type="application/json")
+
+
+async def _expire(request: Request) -> Response:
+    world: World = request.app.state.world
+    world.storage.expire()
+    return Response(to_json({"expired": True}), media_type="application/json")
 
 
 async def _elsewhere(request: Request) -> Response:

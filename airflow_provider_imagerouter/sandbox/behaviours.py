@@ -35,6 +35,12 @@ class Shape(Enum):
     SVG = auto()
     WRONG_TYPES = auto()
     BILLED_ERROR = auto()
+    UNBOOKED = auto()
+    ECHO = auto()
+    ONE_OF_TWO = auto()
+    BASE64_LINES = auto()
+    DATA_URI = auto()
+    RELATIVE_URL = auto()
 
 
 class Link(Enum):
@@ -46,6 +52,7 @@ class Link(Enum):
     FLAKY = auto()
     NOT_A_PICTURE = auto()
     TRUNCATED = auto()
+    EXPIRING = auto()
 
 
 @dataclass(frozen=True)
@@ -134,13 +141,19 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "sandbox/fails-without-error": Behaviour(failure={"detail": "Not authenticated"}),
     "sandbox/fails-with-empty-error": Behaviour(failure={"error": {}}),
     "sandbox/fails-and-bills": Behaviour(shape=Shape.BILLED_ERROR),
+    "sandbox/unbooked": Behaviour(shape=Shape.UNBOOKED),
     "sandbox/refuses": Behaviour(failure=_REFUSED_CONTENT),
     "sandbox/flaky": Behaviour(failure=_PROVIDER_ERROR, first_calls=1),
     "sandbox/no-data": Behaviour(shape=Shape.NO_DATA),
     "sandbox/null-url": Behaviour(shape=Shape.NULL_URL),
     "sandbox/null-cost": Behaviour(shape=Shape.NULL_COST),
     "sandbox/three-pictures": Behaviour(shape=Shape.THREE_PICTURES),
+    "sandbox/one-of-two": Behaviour(shape=Shape.ONE_OF_TWO),
+    "sandbox/echo": Behaviour(shape=Shape.ECHO),
     "sandbox/base64": Behaviour(shape=Shape.BASE64),
+    "sandbox/base64-lines": Behaviour(shape=Shape.BASE64_LINES),
+    "sandbox/base64-data-uri": Behaviour(shape=Shape.DATA_URI),
+    "sandbox/relative-url": Behaviour(shape=Shape.RELATIVE_URL),
     "sandbox/url": Behaviour(shape=Shape.URL),
     "sandbox/revises": Behaviour(shape=Shape.REVISED),
     "sandbox/svg": Behaviour(shape=Shape.SVG),
@@ -148,6 +161,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "sandbox/broken-link": Behaviour(link=Link.BROKEN),
     "sandbox/slow-link": Behaviour(link=Link.SLOW),
     "sandbox/flaky-link": Behaviour(link=Link.FLAKY),
+    "sandbox/expiring-link": Behaviour(link=Link.EXPIRING),
     "sandbox/not-a-picture": Behaviour(link=Link.NOT_A_PICTURE),
     "sandbox/truncated-picture": Behaviour(link=Link.TRUNCATED),
     "sandbox/rate-limited": Behaviour(refusal=_RATE_LIMITED, first_calls=1),

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import uuid
 from collections import Counter, deque
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 from airflow_provider_imagerouter.sandbox.accounts import CREDITS_PER_USD
+from airflow_provider_imagerouter.sandbox.inputs import InputPicture
 
 MAX_CALLS = 20_000
 MAX_LINKS = 20_000
+
+_SHOWN_APART = ("model", "prompt", "image", "mask")
 
 
 @dataclass
@@ -20,7 +24,9 @@ class Call:
 
     :param account: whose key it came with, None if with nobody's
     :param api_key: name of that key
-    :param images: SHA-256 of each input picture
+    :param images: SHA-256 of each input picture, those behind links once they were fetched
+    :param mask: the same of the first mask
+    :param masks: the same of all masks
     :param status: `processing`, `success`, `error` (it ran and failed) or `refused` (it never ran)
     :param http_status: what the client was answered with, once that is over; None if it got no answer
     :param cost: USD, as billed up to now: the highest price while it runs
@@ -37,6 +43,7 @@ class Call:
     parameters: dict[str, Any] = field(default_factory=dict)
     images: list[str] = field(default_factory=list)
     mask: str | None = None
+    masks: list[str] = field(default_factory=list)
     status: str = "processing"
     http_status: int | None = None
     cost: float = 0.0
@@ -48,10 +55,16 @@ class Call:
         :param body: JSON, or the text fields of a form
         """
         fields = body if isinstance(body, dict) else {}
-        self.parameters = {name: value for name, value in fields.items() if name not in ("model", "prompt")}
+        self.parameters = {name: value for name, value in fields.items() if name not in _SHOWN_APART}
         model, prompt = fields.get("model"), fields.get("prompt")
         self.model = model if isinstance(model, str) else None
         self.prompt = prompt if isinstance(prompt, str) else None
+
+    def note_pictures(self, images: Iterable[InputPicture], masks: Iterable[InputPicture]) -> None:
+        """Write down the input pictures that are there by now."""
+        self.images = [picture.sha256 for picture in images if picture.link is None or picture.body]
+        self.masks = [picture.sha256 for picture in masks if picture.link is None or picture.body]
+        self.mask = self.masks[0] if self.masks else None
 
 
 class Ledger:

@@ -12,15 +12,28 @@ from typing import Any
 from airflow_provider_imagerouter.sandbox.accounts import CREDITS_PER_USD, Entry, credits_for
 from airflow_provider_imagerouter.sandbox.behaviours import Behaviour, Link, Shape, error_body
 from airflow_provider_imagerouter.sandbox.books import Call
+from airflow_provider_imagerouter.sandbox.inputs import LinkFailedError, fetch_all
 from airflow_provider_imagerouter.sandbox.models import SANDBOX_PRICE
 from airflow_provider_imagerouter.sandbox.painting.dummies import TEST_IMAGE, TEST_VIDEO, dummy_item, stored_file
 from airflow_provider_imagerouter.sandbox.painting.landscape import DEFAULT_SIZE
-from airflow_provider_imagerouter.sandbox.painting.output import File, ProviderFailedError, Work, draw_vector, make
+from airflow_provider_imagerouter.sandbox.painting.output import (
+    File,
+    ProviderFailedError,
+    Work,
+    draw_vector,
+    echo,
+    make,
+)
 from airflow_provider_imagerouter.sandbox.pricing import final_price
+from airflow_provider_imagerouter.sandbox.stored_files import CONTENT_TYPES
 from airflow_provider_imagerouter.sandbox.wire.answers import to_json
 from airflow_provider_imagerouter.sandbox.world import World
 
 log = logging.getLogger(__name__)
+
+
+_AS_BASE64 = (Shape.BASE64, Shape.BASE64_LINES, Shape.DATA_URI)
+_NO_PICTURE = {"url": None, "revised_prompt": None}
 
 
 @dataclass(frozen=True)
@@ -56,7 +69,11 @@ class PaidCall:
 
     async def _ask_provider(self) -> list[File]:
         ends = time.monotonic() + self.behaviour.seconds
-        files = await self._make()
+        try:
+            files = await self._make()
+        except LinkFailedError as error:
+            message = "Invalid image: the provider could not fetch it."
+            raise ProviderFailedError(error_body(message, "provider_error")) from error
         await asyncio.sleep(ends - time.monotonic())
         if self.behaviour.failure:
             raise ProviderFailedError(self.behaviour.failure)
@@ -69,8 +86,12 @@ class PaidCall:
             await asyncio.to_thread(stored_file, f"{parameters.quality}.png")
         if parameters.model.id in (TEST_IMAGE, TEST_VIDEO):
             return []
+        await fetch_all([*self.work.images, *self.work.masks])
+        self.call.note_pictures(self.work.images, self.work.masks)
         if self.behaviour.shape is Shape.SVG:
             return [File(draw_vector(parameters.prompt, parameters.size or DEFAULT_SIZE), "svg")]
+        if self.behaviour.shape is Shape.ECHO and self.work.images:
+            return [echo(self.work.images[0])]
         count = 3 if self.behaviour.shape is Shape.THREE_PICTURES else 1
         return [await asyncio.to_thread(make, self.work, number) for number in range(count)]
 
@@ -79,12 +100,12 @@ class PaidCall:
         self.world.ledger.fail(self.call)
 
     def _settle(self) -> float:
-        price = final_price(self.work)
-        if self.behaviour.shape is Shape.THREE_PICTURES:
-            price = SANDBOX_PRICE["max"]
-        cost = credits_for(price)
+        shape = self.behaviour.shape
+        cost = credits_for(SANDBOX_PRICE["max"] if shape is Shape.THREE_PICTURES else final_price(self.work))
+        if shape is Shape.UNBOOKED:
+            cost = self.entry.amount
         self.entry.correct(cost)
-        self.world.ledger.bill(self.call, cost, succeeded=self.behaviour.shape is not Shape.BILLED_ERROR)
+        self.world.ledger.bill(self.call, cost, succeeded=shape not in (Shape.BILLED_ERROR, Shape.UNBOOKED))
         return cost / CREDITS_PER_USD
 
     def _result(self, files: list[File], latency: int, cost: float) -> dict[str, Any]:
@@ -92,31 +113,44 @@ class PaidCall:
         created: object = int(time.time() * (1000 if self.work.parameters.model.id == TEST_IMAGE else 1))
         if dummy := dummy_item(self.work.parameters, self.link_base):
             return {"created": created, "data": [dummy]} | ending
-        data: object
+        data: object = [self._item(file, f"-{number}" * (len(files) > 1)) for number, file in enumerate(files)]
         match self.behaviour.shape:
             case Shape.BILLED_ERROR:
                 return error_body("The provider answered without a picture.", "internal_error") | ending
+            case Shape.UNBOOKED:
+                message = f"Failed to postlog usage for {self.work.parameters.model.id} {self.call.id}"
+                return error_body(message, "internal_error")
             case Shape.WRONG_TYPES:
                 return {"created": "now", "data": "a picture", "latency": "fast", "cost": str(cost)}
             case Shape.NO_DATA:
                 data = []
             case Shape.NULL_URL:
-                data = [{"url": None, "revised_prompt": None}]
-            case _:
-                data = [self._item(file, f"-{number}" * (len(files) > 1)) for number, file in enumerate(files)]
+                data = [_NO_PICTURE]
+            case Shape.ONE_OF_TWO:
+                data = [self._item(files[0], ""), _NO_PICTURE]
         return {"created": created, "data": data} | ending
 
     def _item(self, file: File, suffix: str) -> dict[str, Any]:
         asked, shape = self.work.parameters.response_format, self.behaviour.shape
         revised = f"{self.work.parameters.prompt}, in great detail" if shape is Shape.REVISED else None
         body = _spoil(file, self.behaviour.link)
-        as_base64 = shape is Shape.BASE64 or (asked != "url" and shape is not Shape.URL)
+        as_base64 = shape in _AS_BASE64 or (asked != "url" and shape is not Shape.URL)
         name = f"{self.call.id}{suffix}.{file.extension}"
         if not as_base64 or asked != "b64_ephemeral":
             self.world.storage.keep(name, body, self.behaviour.link)
         if as_base64:
-            return {"revised_prompt": revised, "b64_json": base64.b64encode(body).decode()}
-        return {"url": f"{self.link_base}/storage/{name}", "revised_prompt": revised}
+            return {"revised_prompt": revised, "b64_json": self._in_base64(body, file.extension)}
+        base = "" if shape is Shape.RELATIVE_URL else self.link_base
+        return {"url": f"{base}/storage/{name}", "revised_prompt": revised}
+
+    def _in_base64(self, body: bytes, extension: str) -> str:
+        match self.behaviour.shape:
+            case Shape.BASE64_LINES:
+                return base64.encodebytes(body).decode()
+            case Shape.DATA_URI:
+                return f"data:{CONTENT_TYPES[extension]};base64,{base64.b64encode(body).decode()}"
+            case _:
+                return base64.b64encode(body).decode()
 
 
 def _spoil(file: File, link: Link) -> bytes:

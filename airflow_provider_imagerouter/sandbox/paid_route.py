@@ -12,13 +12,13 @@ from airflow_provider_imagerouter.sandbox.behaviours import Refusal, error_body
 from airflow_provider_imagerouter.sandbox.books import Call
 from airflow_provider_imagerouter.sandbox.gate import RefusedError
 from airflow_provider_imagerouter.sandbox.generation import PaidCall
+from airflow_provider_imagerouter.sandbox.inputs import named_pictures
 from airflow_provider_imagerouter.sandbox.limits import FREE_CALLS_PER_DAY
 from airflow_provider_imagerouter.sandbox.models import Catalogue
 from airflow_provider_imagerouter.sandbox.painting.output import Work
 from airflow_provider_imagerouter.sandbox.pricing import highest_price
 from airflow_provider_imagerouter.sandbox.validation import (
     InvalidParameterError,
-    Parameters,
     check_parameters,
 )
 from airflow_provider_imagerouter.sandbox.wire import uploads
@@ -78,12 +78,13 @@ async def _accept(request: Request, video: bool, catalogue: Catalogue, world: Wo
     call.account, call.api_key = key.account.name, key.name
     form = await _read(request, uploads.VIDEO_FIELDS if video else uploads.IMAGE_FIELDS)
     call.note(form.body)
-    call.images = [upload.sha256 for upload in form.images]
-    call.mask = form.mask.sha256 if form.mask else None
+    call.note_pictures(form.images, form.masks)
     if form.problem:
         raise RefusedError(error_answer(400, f"File upload error: {form.problem}", "invalid_request_error"))
     try:
         parameters = check_parameters(form.body, video, catalogue)
+        form.images = named_pictures(form.body, "image", form.images)
+        form.masks = [] if video else named_pictures(form.body, "mask", form.masks)
     except InvalidParameterError as error:
         raise RefusedError(untyped_answer(400, error_body(str(error), "invalid_request_error"))) from error
     if parameters.model.free:
@@ -91,12 +92,12 @@ async def _accept(request: Request, video: bool, catalogue: Catalogue, world: Wo
     behaviour = world.behaviour(parameters.model.id, parameters.prompt)
     if behaviour.refusal:
         raise RefusedError(_refusal(request, behaviour.refusal))
-    images = form.images[:1] if video else form.images
-    work = Work(parameters, images, form.mask)
+    call.note_pictures(form.images, form.masks)
+    work = Work(parameters, form.images, form.masks)
     entry = _enter(key, highest_price(work))
     world.free_calls += parameters.model.free
     try:
-        _check_files(parameters, form, video)
+        _check_pictures(work)
     except RefusedError:
         entry.correct(0)
         raise
@@ -115,7 +116,7 @@ def _enter(key: ApiKey, price: float) -> Entry:
     return key.enter(amount)
 
 
-async def _read(request: Request, allowed: dict[str, int]) -> Form:
+async def _read(request: Request, allowed: tuple[str, ...]) -> Form:
     content_type = request.headers.get("content-type", "")
     if not content_type.lower().startswith("multipart/"):
         return Form(body=request.state.json)
@@ -132,13 +133,13 @@ def _limit_free(world: World, account: Account) -> None:
         raise RefusedError(error_answer(429, _DAILY_LIMIT, "rate_limit_error"))
 
 
-def _check_files(parameters: Parameters, form: Form, video: bool) -> None:
-    model = parameters.model
-    if form.images and not model.edits:
+def _check_pictures(work: Work) -> None:
+    model = work.parameters.model
+    if work.images and not model.edits:
         raise _declined("This model does not support image inputs")
-    if len(form.images) > 1 and model.single_image and not video:
+    if len(work.images) > 1 and model.single_image:
         raise _declined("This model supports only one image input")
-    if form.mask and not model.masks:
+    if work.masks and not model.masks:
         raise _declined("Mask editing is not supported for this model")
 
 

@@ -68,6 +68,10 @@ class SandboxProcess:
         """Put accounts, limits and ledger back to how they were at the start."""
         self._ask("POST", "/sandbox/reset")
 
+    def expire_links(self) -> None:
+        """Let the links of all pictures made up to now die, as if thirty days had gone by."""
+        self._ask("POST", "/sandbox/expire")
+
     def _ask(self, method: str, path: str) -> dict[str, Any]:
         connection = HTTPConnection(urlsplit(self.url).netloc)
         try:

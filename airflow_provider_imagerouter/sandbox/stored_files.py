@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from airflow_provider_imagerouter.sandbox.behaviours import Link
 
@@ -13,6 +13,7 @@ CONTENT_TYPES = {
     "webp": "image/webp",
     "jpg": "image/jpeg",
     "png": "image/png",
+    "gif": "image/gif",
     "svg": "image/svg+xml",
     "mp4": "video/mp4",
 }
@@ -48,6 +49,10 @@ class Storage:
         while self._size > MAX_BYTES and len(self._files) > 1:
             _, oldest = self._files.popitem(last=False)
             self._size -= len(oldest.body)
+
+    def expire(self) -> None:
+        """Let the links of all files die, as if thirty days had gone by."""
+        self._files = OrderedDict((name, replace(file, link=Link.BROKEN)) for name, file in self._files.items())
 
     def get(self, name: str) -> StoredFile | None:
         """Find a file, None if it never was here or had to go."""

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from airflow_provider_imagerouter.sandbox.models import Catalogue, Model
 
-MAX_PROMPT_UNITS = 10_000
+MAX_PROMPT_UNITS = 20_000
 MAX_FREE_PIXELS = 1024
 OUTPUT_FORMATS = ("webp", "jpeg", "jpg", "png")
 
@@ -17,7 +17,7 @@ _SIZE = re.compile(r"[0-9]+[xX×*][0-9]+")
 _MISSING = object()
 
 _PROMPT_TOO_LONG = (
-    "'prompt' must be 10,000 characters or less. Please contact ImageRouter support if you need a higher limit."
+    "'prompt' must be 20,000 characters or less. Please contact ImageRouter support if you need a higher limit."
 )
 _SIZE_FORM = "'size' must be 'auto' or in the format 'WIDTHxHEIGHT' (e.g. '1024x768')"
 _FREE_TOO_LARGE = "Free models support maximum size of 1024x1024. Please use the paid models for higher quality."

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import json
 from pathlib import Path
 
@@ -94,6 +95,58 @@ def test_answers_without_a_picture_are_billed(api, model, data):
 def test_unknown_cost(api):
     assert api.generate("sandbox/null-cost").json()["cost"] is None
     assert paid(api) == 0.004
+
+
+@pytest.mark.parametrize("response_format", ["url", "b64_json"])
+def test_a_booking_that_failed_keeps_the_money_and_the_picture(api, response_format):
+    answer = api.generate("sandbox/unbooked", response_format=response_format, output_format="png")
+    call = api.last_call()
+    assert answer.json() == {
+        "error": {"message": f"Failed to postlog usage for sandbox/unbooked {call['id']}", "type": "internal_error"}
+    }
+    assert (call["status"], call["cost"], paid(api)) == ("error", 0.01, 0.01)
+    assert api.client.get(f"/storage/{call['id']}.png").content.startswith(b"\x89PNG")
+
+
+def test_an_edit_that_comes_back_unchanged(api, red_png):
+    answer = api.edit("sandbox/echo", ("image", red_png))
+    assert api.fetch(answer) == red_png
+    assert answer.json()["data"][0]["url"].endswith(".png")
+    assert paid(api) == 0.004
+    assert api.picture(api.generate("sandbox/echo")).size == (64, 64)
+
+
+def test_one_picture_of_two(api):
+    first, second = api.generate("sandbox/one-of-two").json()["data"]
+    assert api.client.get(first["url"]).status_code == 200
+    assert second == {"url": None, "revised_prompt": None}
+    assert paid(api) == 0.004
+
+
+def test_base64_as_some_providers_write_it(api):
+    plain = api.generate("sandbox/base64").json()["data"][0]["b64_json"]
+    lines = api.generate("sandbox/base64-lines").json()["data"][0]["b64_json"]
+    assert max(map(len, lines.splitlines())) == 76
+    assert base64.b64decode(lines).startswith(b"RIFF")
+    assert "\n" not in plain
+    prefixed = api.generate("sandbox/base64-data-uri", output_format="png").json()["data"][0]["b64_json"]
+    assert base64.b64decode(prefixed.removeprefix("data:image/png;base64,")).startswith(b"\x89PNG")
+
+
+def test_a_relative_link(api):
+    url = api.generate("sandbox/relative-url").json()["data"][0]["url"]
+    assert url.startswith("/storage/")
+    assert api.client.get(url).status_code == 200
+
+
+def test_links_can_be_made_to_expire(api):
+    old, dying = (api.generate(model).json()["data"][0]["url"] for model in ("sandbox/slow-0", "sandbox/expiring-link"))
+    assert [api.client.get(dying).status_code for _ in range(2)] == [200, 404]
+    assert api.client.get(old).status_code == 200
+    api.sandbox.expire_links()
+    assert api.client.get(old).status_code == 404
+    new = api.generate("sandbox/slow-0").json()["data"][0]["url"]
+    assert api.client.get(new).status_code == 200
 
 
 def test_three_pictures(api):

@@ -26,14 +26,21 @@ def test_sixteen_pictures_and_not_one_more(api, red_png):
     assert refusal(api.edit("test/test", *[("image[]", red_png)] * 17)) == "File upload error: Unexpected field"
 
 
-def test_six_for_a_video_and_no_mask(api, red_png):
-    assert "data" in api.edit("ir/test-video", *[("image", red_png)] * 6, path=VIDEOS).json()
-    for files in ([("image", red_png)] * 7, [("mask", red_png)]):
+def test_sixteen_for_a_video_and_no_mask(api, red_png):
+    assert "data" in api.edit("ir/test-video", *[("image", red_png)] * 16, path=VIDEOS).json()
+    for files in ([("image", red_png)] * 17, [("mask", red_png)]):
         answer = api.edit("ir/test-video", *files, path=VIDEOS)
         assert refusal(answer) == "File upload error: Unexpected field"
 
 
-@pytest.mark.parametrize("names", [["picture"], ["mask", "mask"], ["images[]"]])
+def test_sixteen_masks_and_not_one_more(api, red_png):
+    assert "data" in api.edit("test/test", ("image", red_png), *[("mask", red_png)] * 16).json()
+    assert api.last_call()["masks"] == [hashlib.sha256(red_png).hexdigest()] * 16
+    answer = api.edit("test/test", ("image", red_png), *[("mask", red_png)] * 17)
+    assert refusal(answer) == "File upload error: Unexpected field"
+
+
+@pytest.mark.parametrize("names", [["picture"], ["images[]"]])
 def test_oddly_named_files(api, red_png, names):
     answer = api.edit("test/test", *((name, red_png) for name in names))
     assert refusal(answer) == "File upload error: Unexpected field"
@@ -51,20 +58,14 @@ def test_mixed_spellings_lose_the_pictures_in_brackets(api):
     assert api.last_call()["images"] == [hashlib.sha256(plain).hexdigest()]
 
 
-def test_pictures_as_text_are_ignored_and_billed_as_none(api):
-    answer = api.post(EDITS, json={"model": "sandbox/slow-0", "prompt": "x", "image": "data:image/png;base64,AAAA"})
-    assert answer.json()["cost"] == 0.004
-    assert api.last_call()["images"] == []
-
-
 def test_a_part_without_a_file_name_is_text(api):
     body = (
         b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\ntest/test\r\n'
-        b'--b\r\nContent-Disposition: form-data; name="image"\r\nContent-Type: image/png\r\n\r\nPNG\r\n--b--\r\n'
+        b'--b\r\nContent-Disposition: form-data; name="style"\r\nContent-Type: image/png\r\n\r\nPNG\r\n--b--\r\n'
     )
     answer = api.post(EDITS, content=body, headers={"Content-Type": "multipart/form-data; boundary=b"})
     assert "data" in answer.json()
-    assert api.last_call()["images"] == []
+    assert api.last_call()["parameters"] == {"style": "PNG"}
 
 
 def test_generations_take_files_and_edits_do_without(api, red_png):

@@ -20,6 +20,7 @@ def test_what_a_call_was(api):
         "parameters": {"size": "64x64", "strange": "yes"},
         "images": [hashlib.sha256(picture).hexdigest()],
         "mask": hashlib.sha256(mask).hexdigest(),
+        "masks": [hashlib.sha256(mask).hexdigest()],
         "status": "success",
         "http_status": 200,
         "cost": 0,

@@ -6,15 +6,16 @@ import html
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import reduce
 
 from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 from airflow_provider_imagerouter.sandbox.behaviours import error_body
+from airflow_provider_imagerouter.sandbox.inputs import InputPicture
 from airflow_provider_imagerouter.sandbox.painting.landscape import DEFAULT_SIZE, MAX_PIXELS, draw_picture, tint
 from airflow_provider_imagerouter.sandbox.painting.lettering import write_caption
 from airflow_provider_imagerouter.sandbox.painting.movie import encode_video
 from airflow_provider_imagerouter.sandbox.validation import Parameters
-from airflow_provider_imagerouter.sandbox.wire.uploads import Upload
 
 _QUALITY = {"low": 55, "auto": 85, "medium": 80, "high": 95}
 _FORMATS = {"webp": "webp", "jpeg": "jpg", "jpg": "jpg", "png": "png"}
@@ -35,12 +36,12 @@ class Work:
     """What a provider is asked for.
 
     :param images: the input pictures
-    :param mask: says which part of the first one to change
+    :param masks: say which parts of the first one to change
     """
 
     parameters: Parameters
-    images: Sequence[Upload] = ()
-    mask: Upload | None = None
+    images: Sequence[InputPicture] = ()
+    masks: Sequence[InputPicture] = ()
 
 
 @dataclass(frozen=True)
@@ -68,7 +69,7 @@ def make(work: Work, number: int = 0) -> File:
     images = [_open(upload) for upload in work.images]
     if parameters.model.needs_image and not images:
         raise ProviderFailedError(error_body("This model needs an input image.", "provider_error"))
-    if work.mask and not images:
+    if work.masks and not images:
         raise ProviderFailedError(error_body("A mask needs an input image.", "provider_error"))
     if parameters.model.video:
         return _video(work, images, size or (1280, 720))
@@ -78,6 +79,16 @@ def make(work: Work, number: int = 0) -> File:
         return _encode(_edit(work, images, size, number), parameters)
     label = parameters.model.id if not number else f"{parameters.model.id} · {number + 1}"
     return _encode(draw_picture(parameters.prompt, label, size), parameters)
+
+
+def echo(upload: InputPicture) -> File:
+    """Hand an input picture back as it came.
+
+    :raises ProviderFailedError: if it is none
+    """
+    _open(upload)
+    kind = Image.open(io.BytesIO(upload.body)).format or ""
+    return File(upload.body, {"JPEG": "jpg", "PNG": "png", "GIF": "gif"}.get(kind, "webp"))
 
 
 def draw_vector(prompt: str, size: tuple[int, int]) -> bytes:
@@ -108,7 +119,7 @@ def _checked_size(parameters: Parameters) -> tuple[int, int] | None:
     return size
 
 
-def _open(upload: Upload) -> Image.Image:
+def _open(upload: InputPicture) -> Image.Image:
     try:
         picture = ImageOps.exif_transpose(Image.open(io.BytesIO(upload.body)))
         picture.load()
@@ -126,8 +137,9 @@ def _edit(work: Work, images: list[Image.Image], size: tuple[int, int] | None, n
     for position, other in enumerate(images[1:]):
         _inset(edited, other, position)
     edited = write_caption(edited, parameters.prompt, parameters.model.id)
-    if work.mask:
-        edited = Image.composite(edited, original, _editable(_open(work.mask), original.size))
+    if work.masks:
+        allowed = [_editable(_open(mask), original.size) for mask in work.masks]
+        edited = Image.composite(edited, original, reduce(ImageChops.lighter, allowed))
     return ImageOps.fit(edited, size) if size else edited
 
 
@@ -183,6 +195,8 @@ def _video(work: Work, images: list[Image.Image], size: tuple[int, int]) -> File
     seconds = parameters.model.length(parameters.seconds)
     if images:
         first = ImageOps.fit(images[0].convert("RGB"), size)
+        for position, other in enumerate(images[1:]):
+            _inset(first, other, position)
         picture = write_caption(first, parameters.prompt, parameters.model.id)
     else:
         picture = draw_picture(parameters.prompt, parameters.model.id, size)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -10,6 +9,8 @@ from typing import TYPE_CHECKING
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+
+from airflow_provider_imagerouter.sandbox.inputs import MAX_PICTURES, InputPicture
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -20,24 +21,13 @@ FIELD_LIMIT = 1024 * 1024
 
 _NESTED_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
 
-IMAGE_FIELDS = {"image": 16, "image[]": 16, "mask": 1, "mask[]": 1}
-VIDEO_FIELDS = {"image": 6, "image[]": 6}
+IMAGE_FIELDS = ("image", "image[]", "mask", "mask[]")
+VIDEO_FIELDS = ("image", "image[]")
+"""The names of file parts; each may come sixteen times."""
 
 
 class BrokenBodyError(Exception):
     """The body is no multipart form, or ends too early."""
-
-
-@dataclass(frozen=True)
-class Upload:
-    """One uploaded file."""
-
-    body: bytes
-
-    @property
-    def sha256(self) -> str:
-        """Its checksum, in hexadecimal."""
-        return hashlib.sha256(self.body).hexdigest()
 
 
 @dataclass
@@ -49,8 +39,8 @@ class Form:
     """
 
     body: object
-    images: list[Upload] = field(default_factory=list)
-    mask: Upload | None = None
+    images: list[InputPicture] = field(default_factory=list)
+    masks: list[InputPicture] = field(default_factory=list)
     problem: str | None = None
 
 
@@ -111,11 +101,11 @@ class _Reader:
         self.complete = True
 
 
-async def read_form(content_type: str, body: AsyncIterator[bytes], allowed: dict[str, int]) -> Form:
+async def read_form(content_type: str, body: AsyncIterator[bytes], allowed: tuple[str, ...]) -> Form:
     """Read a multipart body to its end.
 
     :param content_type: the request's, with the boundary
-    :param allowed: how many files each field takes
+    :param allowed: the fields that take files
     :raises BrokenBodyError: if it cannot be read
     """
     kind, options = parse_options_header(content_type)
@@ -143,10 +133,10 @@ async def read_form(content_type: str, body: AsyncIterator[bytes], allowed: dict
     return _sort(reader.parts, allowed)
 
 
-def _sort(parts: list[_Part], allowed: dict[str, int]) -> Form:
+def _sort(parts: list[_Part], allowed: tuple[str, ...]) -> Form:
     fields: dict[str, object] = {}
     form = Form(fields)
-    files: dict[str, list[Upload]] = {}
+    files: dict[str, list[InputPicture]] = {}
     for part in parts:
         if not part.is_file:
             form.problem = form.problem or _problem(part)
@@ -154,14 +144,13 @@ def _sort(parts: list[_Part], allowed: dict[str, int]) -> Form:
         if not part.filename:
             continue
         known = files.setdefault(part.name, [])
-        known.append(Upload(bytes(part.body)))
-        if len(known) > allowed.get(part.name, 0):
+        known.append(InputPicture(bytes(part.body)))
+        if part.name not in allowed or len(known) > MAX_PICTURES:
             form.problem = form.problem or "Unexpected field"
         elif part.too_large:
             form.problem = form.problem or "File too large"
     form.images = files.get("image") or files.get("image[]", [])
-    masks = files.get("mask") or files.get("mask[]", [])
-    form.mask = masks[0] if masks else None
+    form.masks = files.get("mask") or files.get("mask[]", [])
     return form
 
 
