@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_imagerouter.sandbox.process import SandboxProcess
 
-pytest_plugins = ["airflow_provider_imagerouter.sandbox.pytest_plugin", "support.object_store"]
+pytest_plugins = ["airflow_provider_imagerouter.sandbox.pytest_plugin", "support.object_store", "support.lying_s3"]
 
 AIRFLOW_VERSION = Version(version("apache-airflow-core"))
 
