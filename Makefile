@@ -21,6 +21,7 @@ test: lint types test-newest test-oldest
 lint: $(NEWEST)/.installed-dev
 	$(NEWEST)/bin/ruff check
 	$(NEWEST)/bin/ruff format --check
+	$(NEWEST)/bin/lint-imports --no-logo
 
 types: $(NEWEST)/.installed-dev
 	$(NEWEST)/bin/mypy

@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
+from airflow_provider_imagerouter import __version__
 from airflow_provider_imagerouter.hooks.form import CONNECTION_FIELDS, UI_FIELD_BEHAVIOUR
 
 INTEGRATION = "ImageRouter"
 
 
 def get_provider_info() -> dict[str, Any]:
-    """Return the provider info (Airflow's ``provider_info.schema.json``)."""
-    from airflow_provider_imagerouter import __version__
-
+    """Describe the package (Airflow's ``provider_info.schema.json``); the entry point ``apache_airflow_provider``."""
     package = "airflow_provider_imagerouter"
     return {
         "package-name": "airflow-provider-imagerouter",

@@ -27,5 +27,7 @@ def test_importing_all_operators_brings_nothing_from_outside_airflow():
 
 def test_describing_the_package_to_airflow_brings_our_own_modules_only():
     """Every Airflow process asks for it, whether it uses the package or not."""
-    new = modules_after("import airflow_provider_imagerouter as p; p.get_provider_info()") - modules_after("")
+    new = modules_after(
+        "import airflow_provider_imagerouter.provider_info as p; p.get_provider_info()"
+    ) - modules_after("")
     assert {name.split(".")[0] for name in new} - sys.stdlib_module_names == {"airflow_provider_imagerouter"}

@@ -16,7 +16,7 @@ import pytest
 from airflow.providers.common.compat.sdk import BaseHook, BaseOperator
 
 import airflow_provider_imagerouter
-from airflow_provider_imagerouter import get_provider_info
+from airflow_provider_imagerouter.provider_info import get_provider_info
 
 PACKAGE = "airflow_provider_imagerouter"
 
