@@ -1,71 +1,85 @@
-"""Many requests in one task: a few at a time, with a results file and a small manifest."""
+"""Many requests in one task: a few at a time, with results that are written as they come and a small manifest."""
 
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import hashlib
 import json
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, TypedDict
-
-from airflow.providers.common.compat.sdk import AirflowFailException
+from functools import partial
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_imagerouter.api.request import check_n
 from airflow_provider_imagerouter.engine.engine import Engine, Job
+from airflow_provider_imagerouter.engine.failures import Failures, shorten
+from airflow_provider_imagerouter.engine.results_file import ResultsFile, Totals
+from airflow_provider_imagerouter.engine.stopping import Stops
 from airflow_provider_imagerouter.exceptions import (
-    ImageRouterAuthenticationError,
     ImageRouterBatchError,
     ImageRouterBatchRefusedError,
     ImageRouterBudgetError,
     ImageRouterError,
     ImageRouterInputError,
-    ImageRouterInsufficientCreditsError,
+    ImageRouterStorageError,
 )
-from airflow_provider_imagerouter.files.storing import prepare_folder, store
+from airflow_provider_imagerouter.results import Manifest, Row
 
 if TYPE_CHECKING:
+    from airflow_provider_imagerouter.exceptions import Billed
+    from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+    from airflow_provider_imagerouter.identity import Identity
     from airflow_provider_imagerouter.records import Record
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-RESULTS_FILE = "results.jsonl"
 PROGRESS_SECONDS = 15.0
 
-STOPPING = (ImageRouterAuthenticationError, ImageRouterBudgetError, ImageRouterInsufficientCreditsError)
-"""Errors that all further requests would meet, too: nothing more is sent."""
+PUBLISH_SECONDS = 30.0
+"""How often results are written where nothing can be appended, such as an object store."""
+
+PROMPT_CHARACTERS = 60
+"""How much of a prompt a line of the log shows."""
 
 
-class Manifest(TypedDict):
+@dataclass(frozen=True)
+class Item:
     """
-    What a batch puts into XCom; as small for 10,000 requests as for ten.
+    One request of the list.
 
-    :param results_path: URI of ``results.jsonl``: a row a request, in order
-    :param result_path: URI of the folder that it and the pictures are in
-    :param requests: how many requests there were
-    :param succeeded: how many of them ended in pictures
-    :param failed: how many did not
-    :param not_sent: how many were not sent, because the batch stopped before
-    :param errors: how many requests ended in which class of error
-    :param pictures: how many pictures there are
-    :param cost_usd: USD, what they cost, and calls that were billed without one; pictures of unknown cost count as 0
-    :param seconds: how long this attempt took
+    :param index: which one, from 0
+    :param parameters: those of the API
+    :param n: how many candidates, as given
+    :param model: its model, or the default; None if neither names one
+    :param stem: name of its pictures, without extension
+    :param id: of its row
+    :param metadata: for its row
     """
 
-    results_path: str
-    result_path: str
-    requests: int
-    succeeded: int
-    failed: int
-    not_sent: int
-    errors: dict[str, int]
-    pictures: int
-    cost_usd: float
-    seconds: float
+    index: int
+    parameters: dict[str, Any]
+    n: Any
+    model: str | None
+    stem: str
+    id: str
+    metadata: dict[str, Any] | None
+
+    @property
+    def prompt(self) -> str | None:
+        """What to make."""
+        return _text(self.parameters, "prompt")
+
+    def __str__(self) -> str:
+        """Say in a few words which request it is; ``requests[index]`` is how the operator's list names it."""
+        return f"requests[{self.index}] ({shorten(self.prompt or 'no prompt', PROMPT_CHARACTERS)!r}, {self.model})"
 
 
 class Batch:
@@ -73,34 +87,44 @@ class Batch:
     Runs a list of requests with an engine.
 
     :param engine: with as many slots as requests are to be under way at a time
-    :param requests: the parameters of each, ``n`` among them
+    :param hook: the connection
+    :param requests: the parameters of each; ``n``, ``filename`` and ``metadata`` among them
     :param folder: where pictures and results go
-    :param name: what tells the pictures of this task instance from those of others in the folder
+    :param identity: the task instance
     :param max_concurrency: how many requests are under way at a time
+    :param max_cost_usd: USD that all attempts together may spend; the connection's if None
+    :param filename: what the names of all pictures begin with; None for names that no other task instance has
     """
 
     def __init__(
         self,
         engine: Engine,
+        hook: ImageRouterAsyncHook,
         requests: Sequence[Mapping[str, Any]],
         *,
         folder: str,
-        name: str,
+        identity: Identity,
         max_concurrency: int,
+        max_cost_usd: Decimal | None = None,
+        filename: str | None = None,
     ) -> None:
         self._engine = engine
+        self._hook = hook
         self._requests = requests
         self._folder = folder
-        self._name = name
-        self._max_concurrency = max_concurrency
-        self._rows: list[str | None] = [None] * len(requests)
-        self._errors: Counter[str] = Counter()
-        self._all_refused = True
-        self._in_flight = 0
+        self._identity = identity
+        self._filename = filename
+        self._max_concurrency = min(max_concurrency, len(requests))
+        self._max_cost_usd = max_cost_usd
+        self._taken_names = Counter(name.casefold() for request in requests if (name := request.get("filename")))
+        self._no_metadata: dict[str, Any] | None = {} if any(request.get("metadata") for request in requests) else None
+        self._results = ResultsFile(folder, identity, len(requests), lambda index: self._item(index).id)
+        self._thread = ThreadPoolExecutor(1, "imagerouter-results")
+        self._stops = Stops(max_concurrency)
+        self._failures = Failures()
+        self._in_flight: set[int] = set()
         self._succeeded = 0
-        self._pictures = 0
         self._cost = Decimal(0)
-        self._stopped_by: Exception | None = None
         self._started = time.monotonic()
 
     async def run(self, *, fail_on_partial_error: bool) -> Manifest:
@@ -110,120 +134,227 @@ class Batch:
         :param fail_on_partial_error: whether a failed request fails the batch, after all others have finished
         :raises ImageRouterError: if the batch had to stop, or a request failed and that fails the batch
         """
-        async with self._engine:
-            progress = asyncio.create_task(self._say_progress())
-            try:
-                await self._run_all()
-            finally:
-                progress.cancel()
-                with suppress(asyncio.CancelledError):
-                    await progress
-                results_path = await asyncio.to_thread(self._write_results)
-            log.info("%s, in %.1f s. Results: %s", self._progress(), time.monotonic() - self._started, results_path)
-            self._check(results_path, fail_on_partial_error)
-            return self._manifest(results_path)
+        self._settings = await self._hook.get_settings()
+        await self._check_prices()
+        try:
+            async with self._engine:
+                await self._in_thread(self._results.open)
+                try:
+                    await self._run_all()
+                finally:
+                    results = await self._finish()
+        finally:
+            self._thread.submit(self._results.close)
+            self._thread.shutdown(wait=False)
+        return self._conclude(*results, fail_on_partial_error=fail_on_partial_error)
+
+    async def _check_prices(self) -> None:
+        """Refuse the whole list, before anything is paid, if there is a budget and a model without a price."""
+        if self._max_cost_usd is None and self._settings.max_cost_usd is None:
+            return
+        catalogue = await self._hook.get_catalogue()
+        models = {self._model(request) for request in self._requests} - {None}
+        if unknown := sorted(str(model) for model in models if model not in catalogue):
+            raise ImageRouterInputError(
+                f"max_cost_usd needs the price of every model, but ImageRouter's catalogue does not have "
+                f"{', '.join(map(repr, unknown))}; nothing was sent"
+            )
 
     async def _run_all(self) -> None:
-        jobs = iter(enumerate(self._requests))
-        workers = [asyncio.create_task(self._work(jobs)) for _ in range(self._max_concurrency)]
+        indexes = iter(range(len(self._requests)))
+        workers = [asyncio.create_task(self._work(indexes)) for _ in range(self._max_concurrency)]
+        others = [asyncio.create_task(self._say_progress()), asyncio.create_task(self._publish())]
         try:
             await asyncio.gather(*workers)
         finally:
-            for worker in workers:
-                worker.cancel()
-            await asyncio.gather(*workers, return_exceptions=True)
+            for task in (*workers, *others):
+                task.cancel()
+            await asyncio.gather(*workers, *others, return_exceptions=True)
 
-    async def _work(self, jobs: Iterator[tuple[int, Mapping[str, Any]]]) -> None:
-        for index, request in jobs:
-            if self._stopped_by:
+    async def _work(self, indexes: Iterator[int]) -> None:
+        for index in indexes:
+            if self._stops.everything:
                 return
-            self._in_flight += 1
-            self._set_row(index, {"status": "in_flight", "records": [], "error": None})
+            item = self._item(index)
+            if self._stops.reason(item.model):
+                continue
+            self._in_flight.add(index)
             try:
-                await self._run_one(index, request)
+                await self._run_one(item)
             except Exception as error:  # nobody foresaw it: the calls under way are paid for, and may finish
-                self._stopped_by = self._stopped_by or error
-            finally:
-                self._in_flight -= 1
+                self._stops.stop(error)
+                await self._add(item, [], [error])
+            self._in_flight.discard(index)
 
-    async def _run_one(self, index: int, request: Mapping[str, Any]) -> None:
-        parameters = dict(request)
-        given_n = parameters.pop("n", 1)
-        digest = hashlib.sha256(json.dumps([self._name, parameters], default=str).encode()).hexdigest()[:10]
-        job = Job(parameters, f"{index + 1:05d}-{digest}")
+    async def _run_one(self, item: Item) -> None:
+        was_made_before = item.index in self._results
         try:
-            records, errors = await self._engine.try_candidates(job, check_n(given_n))
-        except ImageRouterInputError as error:
-            records, errors = [], [error]
-        self._pictures += len(records)
-        self._cost += sum((Decimal(str(record["cost_usd"] or 0)) for record in records), Decimal(0))
-        self._cost += sum((error.cost or Decimal(0) for error in errors), Decimal(0))
+            records, errors = await self._engine.try_candidates(Job(item.parameters, item.stem), check_n(item.n))
+        except ImageRouterError as refusal:
+            records, errors = [], [refusal]
+        if not errors and not was_made_before:
+            self._stops.heed_success()
+        for error in errors:
+            self._stops.heed_error(error, item.model, has_inputs="image" in item.parameters)
+        if records or not isinstance(errors[0], ImageRouterBudgetError):  # which is not this request's, and not sent
+            await self._add(item, records, errors)
+        if any(isinstance(error, ImageRouterStorageError) for error in errors):
+            await self._publish_now()
+
+    async def _add(self, item: Item, records: list[Record], errors: Sequence[Exception]) -> None:
+        """Count how a request ended, and write its row; if that fails, so would all further ones."""
         if errors:
-            self._fail(index, records, errors[0])
+            self._failures.add(item.index, str(item), errors[0])
         else:
             self._succeeded += 1
-            self._set_row(index, {"status": "success", "records": records, "error": None})
+        row = self._row(item, records, errors)
+        self._cost += Decimal(str(row["cost_usd"]))
+        try:
+            await self._in_thread(self._results.add, row)
+        except ImageRouterStorageError as error:
+            self._stops.stop(error)
 
-    def _fail(self, index: int, records: list[Record], error: ImageRouterError) -> None:
-        log.warning("Request %d failed: %s", index + 1, error)
-        self._errors[type(error).__name__] += 1
-        self._all_refused &= isinstance(error, AirflowFailException)
-        details = {"type": type(error).__name__, "message": str(error), "billed": error.billed}
-        self._set_row(index, {"status": "error", "records": records, "error": details})
-        if isinstance(error, STOPPING) and not self._stopped_by:
-            log.error("Nothing more is sent; %d request(s) under way may finish", self._in_flight - 1)
-            self._stopped_by = error
+    async def _publish_now(self) -> None:
+        """Find out whether storage takes anything at all."""
+        try:
+            await self._in_thread(self._results.publish)
+        except ImageRouterStorageError as error:
+            self._stops.stop(error)
 
-    def _set_row(self, index: int, outcome: Mapping[str, Any]) -> None:
-        self._rows[index] = json.dumps({"index": index, **outcome}, default=str)
+    async def _publish(self) -> None:
+        while True:
+            await asyncio.sleep(PUBLISH_SECONDS)
+            try:
+                await self._in_thread(self._results.publish)
+            except ImageRouterStorageError as error:
+                log.warning("%s; it is tried again", error)
 
-    def _write_results(self) -> str:
-        not_sent: dict[str, Any] = {"status": "not_sent", "records": [], "error": None}
-        lines = (row or json.dumps({"index": index, **not_sent}) for index, row in enumerate(self._rows))
-        content = "".join(f"{line}\n" for line in lines).encode()
-        return str(store(content, prepare_folder(self._folder), RESULTS_FILE))
+    async def _finish(self) -> tuple[str | None, Totals]:
+        try:
+            return await self._in_thread(self._results.finish, self._row_of_missing)
+        except ImageRouterStorageError as error:
+            self._stops.stop(error)
+            return None, Totals()
 
-    def _check(self, results_path: str, fail_on_partial_error: bool) -> None:
-        failed = self._errors.total()
-        if isinstance(self._stopped_by, ImageRouterError):
-            said = f"{self._stopped_by}. {self._progress()}; what is done is kept: {results_path}"
-            raise self._stopped_by.with_message(said)
-        if self._stopped_by:
-            raise self._stopped_by
+    def _conclude(self, path: str | None, totals: Totals, *, fail_on_partial_error: bool) -> Manifest:
+        """Say how it went, and raise what there is to raise."""
+        stop, failed, not_sent = self._stops.everything, totals.errors.total(), totals.statuses["not_sent"]
+        where = f"results: {path}" if path else "the results could not be written"
+        said = f"{self._progress()}, {not_sent} not sent; {where}"
+        log.info("%s, in %.1f s", said, time.monotonic() - self._started)
+        self._failures.say()
+        if isinstance(stop, ImageRouterError):
+            raise stop.with_message(f"{stop}. {said}")
+        if stop:
+            raise stop
         if failed and fail_on_partial_error:
-            kind = ImageRouterBatchRefusedError if self._all_refused else ImageRouterBatchError
-            counts = ", ".join(f"{count} {name}" for name, count in self._errors.most_common())
-            raise kind(f"{failed} of {len(self._rows)} requests failed ({counts}); see {results_path}")
-
-    def _manifest(self, results_path: str) -> Manifest:
-        failed = self._errors.total()
+            kind = ImageRouterBatchRefusedError if self._failures.are_refusals else ImageRouterBatchError
+            counts = ", ".join(f"{count} {name}" for name, count in totals.errors.most_common())
+            unsent = f", {not_sent} were not sent" if not_sent else ""
+            raise kind(
+                f"{failed} of {len(self._requests)} requests failed ({counts}){unsent}; see {path}",
+                billed=totals.billed,
+                cost=totals.cost,
+            )
         return Manifest(
-            results_path=results_path,
-            result_path=results_path.removesuffix(f"/{RESULTS_FILE}"),
-            requests=len(self._rows),
-            succeeded=self._succeeded,
+            results_path=str(path),
+            result_path=str(path).rpartition("/")[0],
+            requests=len(self._requests),
+            succeeded=totals.statuses["success"],
             failed=failed,
-            not_sent=len(self._rows) - self._succeeded - failed,
-            errors=dict(self._errors),
-            pictures=self._pictures,
-            cost_usd=float(self._cost),
+            not_sent=not_sent,
+            errors=dict(totals.errors),
+            pictures=totals.pictures,
+            cost_usd=float(totals.cost),
             seconds=round(time.monotonic() - self._started, 1),
         )
+
+    def _item(self, index: int) -> Item:
+        parameters = dict(self._requests[index])
+        n, name, metadata = parameters.pop("n", 1), parameters.pop("filename", None), parameters.pop("metadata", None)
+        text = json.dumps([self._identity.digest, parameters], default=str)
+        digest = hashlib.sha256(text.encode()).hexdigest()[:10]
+        return Item(
+            index=index,
+            parameters=parameters,
+            n=n,
+            model=self._model(parameters),
+            stem=self._stem(index, name, digest),
+            id=f"{self._identity.digest}-{index:05d}-{digest}",
+            metadata=metadata or self._no_metadata,  # never both null and an object: Arrow wants one type
+        )
+
+    def _stem(self, index: int, name: str | None, digest: str) -> str:
+        """Return the name of a request's pictures; its own, where no other request has the same."""
+        if name is None:
+            return f"{self._filename}-{index:05d}" if self._filename else f"{index:05d}-{digest}"
+        return name if self._taken_names[name.casefold()] == 1 else f"{name}-{index:05d}"
+
+    def _model(self, parameters: Mapping[str, Any]) -> str | None:
+        try:
+            return self._settings.model(_text(parameters, "model"))
+        except ImageRouterInputError:
+            return None
+
+    def _row(self, item: Item, records: list[Record], errors: Sequence[Exception]) -> Row:
+        costs = [record["cost_usd"] for record in records] + [getattr(error, "cost", None) for error in errors]
+        cost = sum((Decimal(str(cost)) for cost in costs if cost is not None), Decimal(0))
+        return Row(
+            id=item.id,
+            index=item.index,
+            status="error" if errors else "success",
+            prompt=item.prompt,
+            model=item.model,
+            metadata=item.metadata,
+            cost_usd=float(cost),
+            billed=_billed(records, errors),
+            error_type=type(errors[0]).__name__ if errors else None,
+            error_message=str(errors[0]) if errors else None,
+            records=records,
+        )
+
+    def _row_of_missing(self, index: int) -> Row:
+        """Return the row of a request that did not end, or was not sent."""
+        item = self._item(index)
+        is_in_flight = index in self._in_flight
+        row = self._row(item, [], [])
+        row["status"], row["billed"] = ("in_flight", "unknown") if is_in_flight else ("not_sent", "no")
+        if not is_in_flight and (reason := self._stops.reason(item.model)):
+            row["error_type"], row["error_message"] = type(reason).__name__, str(reason)
+        return row
+
+    async def _in_thread(self, function: Callable[..., T], *arguments: Any) -> T:
+        """Run a function of the results in their thread, one after the other; to its end, even if this is cancelled."""
+        run = partial(contextvars.copy_context().run, function, *arguments)
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, run))
 
     async def _say_progress(self) -> None:
         while True:
             before, finished_before = time.monotonic(), self._finished
             await asyncio.sleep(PROGRESS_SECONDS)
             rate = (self._finished - finished_before) / (time.monotonic() - before)
-            left = f", {(len(self._rows) - self._finished) / rate:.0f} s left" if rate else ""
-            log.info("%s, %.1f/s%s", self._progress(), rate, left)
+            left = f", {(len(self._requests) - self._finished) / rate:.0f} s left" if rate else ""
+            log.info("%s, %.1f requests/s%s", self._progress(), rate, left)
 
     @property
     def _finished(self) -> int:
-        return self._succeeded + self._errors.total()
+        return self._succeeded + self._failures.total
 
     def _progress(self) -> str:
         return (
-            f"{self._succeeded} of {len(self._rows)} done, {self._errors.total()} failed, "
-            f"{self._in_flight} in flight, ${self._cost} spent"
+            f"{self._succeeded} of {len(self._requests)} requests succeeded, {self._failures.total} failed, "
+            f"{len(self._in_flight)} in flight, ${self._cost.normalize():f} spent"
         )
+
+
+def _text(parameters: Mapping[str, Any], name: str) -> str | None:
+    """Return a parameter that is text; ``extra_body`` goes before the others, as in the call."""
+    value = (parameters.get("extra_body") or {}).get(name, parameters.get(name))
+    return value if isinstance(value, str) else None
+
+
+def _billed(records: list[Record], errors: Sequence[Exception]) -> Billed:
+    said = {getattr(error, "billed", "unknown") for error in errors}
+    if "unknown" in said:
+        return "unknown"
+    return "yes" if records or "yes" in said else "no"

@@ -112,6 +112,7 @@ class BatchWork(Work):
     :param requests: the parameters of each; None if they are in the notes
     :param max_concurrency: how many are under way at a time
     :param fail_on_partial_error: whether a failed request fails the batch
+    :param filename: what the names of all pictures begin with, if anything
     """
 
     kind = "batch"
@@ -120,6 +121,7 @@ class BatchWork(Work):
     requests: list[dict[str, Any]] | None
     max_concurrency: int
     fail_on_partial_error: bool
+    filename: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the work as JSON values; its requests wait in the notes."""
@@ -135,6 +137,8 @@ class BatchWork(Work):
         import asyncio
 
         from airflow_provider_imagerouter.engine.batch import Batch
+        from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+        from airflow_provider_imagerouter.money import to_usd
 
         requests = self.requests
         if requests is None:
@@ -147,10 +151,13 @@ class BatchWork(Work):
         )
         batch = Batch(
             engine,
+            ImageRouterAsyncHook(self.imagerouter_conn_id),
             requests,
             folder=self.folder,
-            name=self.identity.digest,
+            identity=self.identity,
             max_concurrency=self.max_concurrency,
+            max_cost_usd=to_usd(self.max_cost_usd, "max_cost_usd"),
+            filename=self.filename,
         )
         return await batch.run(fail_on_partial_error=self.fail_on_partial_error)
 

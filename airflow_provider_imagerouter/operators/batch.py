@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from airflow_provider_imagerouter.api.request import check_n, check_parameter
 from airflow_provider_imagerouter.compat import is_resolved_later
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.operators.base import is_final
+from airflow_provider_imagerouter.operators.base import check_filename, is_final
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
 if TYPE_CHECKING:
-    from airflow_provider_imagerouter.engine.batch import Manifest
     from airflow_provider_imagerouter.engine.work import Work
     from airflow_provider_imagerouter.identity import Identity
+    from airflow_provider_imagerouter.results import Manifest
 
 PARAMETERS = (
     "prompt",
@@ -25,16 +25,20 @@ PARAMETERS = (
     "response_format",
     "image",
     "mask",
+    "extra_body",
     "n",
+    "filename",
+    "metadata",
 )
+"""What a request may have: parameters of the API, how often, what its pictures are called, and what it carries."""
 
 
 class ImageRouterBatchOperator(ImageRouterPayingOperator):
     """
     Run many generations and edits in one task and one worker slot.
 
-    Returns a :class:`~airflow_provider_imagerouter.engine.batch.Manifest`; pictures and ``results.jsonl``, a row a
-    request in order, are under ``result_path``. Example::
+    Returns a :class:`~airflow_provider_imagerouter.results.Manifest`; pictures and ``results.jsonl``, a row a request
+    in order, are under ``result_path`` (:func:`~airflow_provider_imagerouter.results.read_results`). Example::
 
         ImageRouterBatchOperator(
             task_id="catalogue",
@@ -43,16 +47,19 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
             result_path="s3://aws_default@pictures/{{ run_id }}",
         )
 
-    :param requests: each a prompt, or a dict of the parameters of a generation or edit
+    :param requests: each a prompt, or a dict of the parameters of a generation or edit, ``extra_body`` and ``n`` among
+        them; also ``filename``, the name of its pictures without extension, and ``metadata``, a flat dict that is
+        carried into its row of the results
     :param result_path: the folder for pictures and results: local, or any fsspec URI. Use a folder of its own for each
         run of the Dag; a mapped task's index is added to it
+    :param filename: what the names of pictures begin with, for requests that have no name of their own
     :param model: model id for requests that name none; the connection's default model if None
     :param max_concurrency: how many requests are under way at a time, and so how many pictures in memory
     :param fail_on_partial_error: whether failed requests fail the task after all others have finished; a retry sends
         only those
     """
 
-    template_fields = ("requests", "result_path", "model", "max_cost_usd", "imagerouter_conn_id")
+    template_fields = ("requests", "result_path", "filename", "model", "max_cost_usd", "imagerouter_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"requests": "json"}
 
     def __init__(
@@ -84,6 +91,7 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
             requests=read_requests(self.requests, self.model),
             max_concurrency=self.max_concurrency,
             fail_on_partial_error=self.fail_on_partial_error,
+            filename=self.filename,
         )
 
     def _folder(self, identity: Identity) -> str:
@@ -107,29 +115,78 @@ def read_requests(requests: Any, model: str | None) -> list[dict[str, Any]]:
             f"requests must be a list of prompts and dicts, not {type(requests).__name__}; "
             "take an upstream task's list as task.output, since a template renders it to a string"
         )
-    return [_read_request(number, request, model) for number, request in enumerate(requests, start=1)]
+    kinds: dict[str, str] = {}
+    read = []
+    for index, request in enumerate(requests):
+        try:
+            read.append(_read_request(request, model))
+            _check_metadata(read[-1].get("metadata"), kinds)
+        except ImageRouterInputError as error:
+            raise ImageRouterInputError(f"requests[{index}]: {error}") from None
+    return read
 
 
-def _read_request(number: int, request: Any, model: str | None) -> dict[str, Any]:
+def _read_request(request: Any, model: str | None) -> dict[str, Any]:
     if is_resolved_later(request):
         return {}
-    parameters = {"prompt": request} if isinstance(request, str) else request
-    if not isinstance(parameters, Mapping):
-        raise ImageRouterInputError(f"request {number} must be a prompt or a dict, not {type(request).__name__}")
-    if unknown := set(parameters) - set(PARAMETERS):
+    given = {"prompt": request} if isinstance(request, str) else request
+    if not isinstance(given, Mapping):
+        raise ImageRouterInputError(f"it must be a prompt or a dict, not {type(request).__name__}")
+    if unknown := set(given) - set(PARAMETERS):
         raise ImageRouterInputError(
-            f"request {number} has unknown parameters {sorted(map(str, unknown))}; allowed: {', '.join(PARAMETERS)}"
+            f"unknown parameters {sorted(map(str, unknown))}; allowed: {', '.join(PARAMETERS)}. "
+            "What only the API knows goes into extra_body"
         )
-    if missing := [name for name in ("image", "mask", "prompt") if name in parameters and parameters[name] is None]:
-        raise ImageRouterInputError(f"request {number} has {missing[0]}=None; leave it out if that is meant")
-    if parameters.get("image") is None and (parameters.get("mask") is not None or parameters.get("prompt") is None):
-        raise ImageRouterInputError(f"request {number} needs an image, or else a prompt and no mask")
-    complete = {**parameters, "model": parameters.get("model") or model}
+    if missing := [name for name in ("image", "mask", "prompt") if name in given and given[name] is None]:
+        raise ImageRouterInputError(f"{missing[0]} is None; leave it out if that is meant")
+    extra = given.get("extra_body")
+    names = given.keys() | (extra.keys() if isinstance(extra, Mapping) else {"image"} if extra else set())
+    if "image" not in names and ("mask" in names or "prompt" not in names):
+        raise ImageRouterInputError("it needs an image, or else a prompt and no mask")
+    complete = {**given, "model": model if given.get("model") is None else given["model"]}
     for name, value in complete.items():
         if is_final(value):
-            try:
-                complete[name] = check_n(value) if name == "n" else value
-                check_parameter(name, value)
-            except ImageRouterInputError as error:
-                raise ImageRouterInputError(f"request {number}: {error}") from None
+            match name:
+                case "n":
+                    complete[name] = check_n(value)
+                case "filename":
+                    check_filename(value)
+                case _:
+                    check_parameter(name, value)
     return complete
+
+
+def _check_metadata(metadata: Any, kinds: dict[str, str]) -> None:
+    """
+    Check what a request carries into its row: each name becomes a column, and columns have one type.
+
+    :param metadata: of a request
+    :param kinds: what the requests before it have, by name; completed
+    """
+    if metadata is None or not is_final(metadata):
+        return
+    if not isinstance(metadata, Mapping) or not all(isinstance(name, str) and name for name in metadata):
+        raise ImageRouterInputError(f"metadata must be a dict of values by name, not {metadata!r:.200}")
+    for name, value in metadata.items():
+        if value is None or not is_final(value):
+            continue
+        kind = _kind(value)
+        if kind is None:
+            raise ImageRouterInputError(
+                f"metadata {name!r} must be text, a number, True, False or None, not {value!r:.200}; "
+                "json.dumps makes text of anything else"
+            )
+        if kinds.setdefault(name, kind) != kind:
+            raise ImageRouterInputError(
+                f"metadata {name!r} is {kind} here and {kinds[name]} in a request before; it becomes a column"
+            )
+
+
+def _kind(value: Any) -> str | None:
+    if isinstance(value, bool):
+        return "True or False"
+    if isinstance(value, str):
+        return "text"
+    if isinstance(value, int | float) and abs(value) < 2**63:  # which NaN is not, either
+        return "a number"
+    return None

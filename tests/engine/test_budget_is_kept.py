@@ -29,7 +29,7 @@ def test_eight_at_a_time_do_not_pass_the_budget(attempts):
     assert len(attempts.pictures) == 11
     message = str(caught.value)
     assert "max_cost_usd is $0.05; $0.044 are spent, and sandbox/slow-0.5 may cost $0.01 more" in message
-    assert "11 of 30 done" in message
+    assert "11 of 30 requests succeeded" in message
     assert [row["status"] for row in attempts.rows].count("success") == 11
     assert [row["status"] for row in attempts.rows].count("not_sent") >= 11
 
