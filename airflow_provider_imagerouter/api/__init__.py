@@ -1,5 +1,5 @@
 """
 The API's language: requests, answers, catalogue and credits as plain values.
 
-Pure functions only: nothing here imports Airflow's runtime or an HTTP client, or does I/O.
+Pure functions only: nothing here imports Airflow or an HTTP client, or does I/O, and none of it knows of operators.
 """

@@ -1,25 +1,28 @@
 """
 What the API's answer to a generation or edit means.
 
-Everything that fails after the parameters were accepted arrives as HTTP 200 with an error in the body, so the status
-says little: an answer is a success only if it carries pictures and no error. (Source: ImageRouter's server source,
-commit 9615cf3, measured.)
+An answer is a success if there is a picture in it that can be used, whatever else it says: it is paid for.
 """
 
 from __future__ import annotations
 
-import base64
-import binascii
+import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urljoin, urlsplit
 
-from airflow_provider_imagerouter.api.call import Reply
-from airflow_provider_imagerouter.api.refusal import error_in_answer
-from airflow_provider_imagerouter.api.reply import clean, read_json_object, read_number, shorten
-from airflow_provider_imagerouter.exceptions import Bill, ImageRouterProviderError, ImageRouterServerError
+from airflow_provider_imagerouter.api import errors
+from airflow_provider_imagerouter.api.parsing import clean, decode_base64, read_number, shorten
+from airflow_provider_imagerouter.api.refusal import refusal_in_success
+from airflow_provider_imagerouter.api.reply import read_json_object
+
+if TYPE_CHECKING:
+    from airflow_provider_imagerouter.api.call import Reply
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -46,12 +49,14 @@ class Answer:
     :param cost: USD, the amount really charged; None if the API did not say
     :param latency_ms: milliseconds the provider took
     :param created_at: when the pictures were made, UTC
+    :param dropped: what else the answer said, and cannot be used
     """
 
     pictures: tuple[Picture, ...]
     cost: Decimal | None
     latency_ms: int | None
     created_at: datetime | None
+    dropped: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """Say in a few words what came."""
@@ -60,60 +65,101 @@ class Answer:
 
 def read_answer(reply: Reply) -> Answer:
     """
-    Read the reply to a generation or edit.
+    Read the reply to a generation or edit; warns of what cannot be used beside what can.
 
     :raises ImageRouterResponseError: if the API said no, or the reply makes no sense
     :raises ImageRouterUnknownOutcomeError: if the reply is cut short or comes from a proxy
     """
     payload = read_json_object(reply)
-    if error := error_in_answer(payload):
-        raise error
-    items = payload["data"]
-    if not isinstance(items, list):
-        raise _senseless("data that is not a list", items, payload)
-    if not items:
-        raise _no_picture("without a picture", payload)
+    refusal = refusal_in_success(payload)
+    pictures, dropped = _read_pictures(payload.get("data"), reply.base_url)
+    if not pictures:
+        raise refusal or _no_picture(payload, dropped)
+    if refusal:
+        dropped.append(str(refusal))
+    if dropped:
+        others = shorten("; ".join(dropped))
+        log.warning("Of an answer that was paid for, %d picture(s) can be used, but not: %s", len(pictures), others)
     return Answer(
-        pictures=tuple(_picture(item, payload) for item in items),
+        pictures=tuple(pictures),
         cost=_cost(payload.get("cost")),
         latency_ms=_whole_number(payload.get("latency")),
         created_at=_time(payload.get("created")),
+        dropped=tuple(dropped),
     )
 
 
-def _picture(item: Any, payload: Mapping[str, Any]) -> Picture:
+def _read_pictures(data: Any, base_url: str) -> tuple[list[Picture], list[str]]:
+    """Return the pictures that can be used, and what is wrong with the others."""
+    if isinstance(data, Mapping):
+        data = [data]
+    if not isinstance(data, list):
+        return [], ["data that is not a list: " + shorten(data)]
+    pictures: list[Picture] = []
+    dropped: list[str] = []
+    for item in data:
+        try:
+            pictures.append(_read_picture(item, base_url))
+        except ValueError as error:
+            dropped.append(str(error))
+    return pictures, dropped
+
+
+def _read_picture(item: Any, base_url: str) -> Picture:
+    """
+    Read one item of the data.
+
+    :raises ValueError: if there is no picture in it; says why
+    """
     if not isinstance(item, dict):
-        raise _senseless("a picture that is no object", item, payload)
-    url, encoded, revised_prompt = item.get("url"), item.get("b64_json"), item.get("revised_prompt")
-    if not url and not encoded:
-        raise _no_picture(f"with a picture that has no url: {shorten(item)}", payload)
-    content = None
-    if encoded:
-        url, content = None, _decode(encoded, payload)
-    elif not isinstance(url, str) or not url.lower().startswith(("http://", "https://")):
-        raise _senseless("a link that is none", url, payload)
-    return Picture(url, content, clean(revised_prompt) if isinstance(revised_prompt, str) else None)
+        raise ValueError(f"a picture that is no object: {shorten(item)}")  # noqa: TRY004
+    revised = item.get("revised_prompt")
+    revised_prompt = clean(revised) if isinstance(revised, str) else None
+    problems = [] if item.get("b64_json") or item.get("url") else [f"a picture that has no url: {shorten(item)}"]
+    if encoded := item.get("b64_json"):
+        try:
+            return Picture(None, decode_base64(_text(encoded)), revised_prompt)
+        except ValueError:
+            problems.append(f"base64 that cannot be decoded: {shorten(encoded)}")
+    if url := item.get("url"):
+        try:
+            if _text(url)[:5].lower() == "data:":
+                return Picture(None, decode_base64(url), revised_prompt)
+            return Picture(_link(url, base_url), None, revised_prompt)
+        except ValueError:
+            problems.append(f"a link that is none: {shorten(url)}")
+    raise ValueError(", ".join(problems))
 
 
-def _decode(encoded: Any, payload: Mapping[str, Any]) -> bytes:
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except (TypeError, ValueError, binascii.Error):
-        raise _senseless("base64 that cannot be decoded", encoded, payload) from None
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("no text")  # noqa: TRY004
+    return value
 
 
-def _no_picture(how: str, payload: Mapping[str, Any]) -> ImageRouterProviderError:
-    return ImageRouterProviderError(f"ImageRouter answered {how}", status_code=200, **_bill(payload))
+def _link(url: str, base_url: str) -> str:
+    """
+    Return a link, made absolute.
+
+    :raises ValueError: if it is none
+    """
+    link = urljoin(f"{base_url}/", url.strip())
+    parts = urlsplit(link)
+    if parts.scheme not in ("http", "https") or not parts.hostname or not link.isprintable():
+        raise ValueError("no link")
+    return link
 
 
-def _senseless(what: str, value: Any, payload: Mapping[str, Any]) -> ImageRouterServerError:
-    return ImageRouterServerError(
-        f"ImageRouter answered with {what}: {shorten(value)}", status_code=200, **_bill(payload)
+def _no_picture(payload: Mapping[str, Any], dropped: list[str]) -> errors.ImageRouterResponseError:
+    """Return the error of an answer without a picture: the provider made none, or there is no making sense of it."""
+    empty = payload["data"] == [] or any("no url" in problem for problem in dropped)
+    kind = errors.ImageRouterProviderError if empty else errors.ImageRouterServerError
+    return kind(
+        f"ImageRouter answered with {shorten('; '.join(dropped)) or 'no picture'}",
+        status_code=200,
+        billed="yes" if "cost" in payload else "unknown",
+        cost=read_number(payload.get("cost")),
     )
-
-
-def _bill(payload: Mapping[str, Any]) -> Bill:
-    return {"billed": "yes" if "cost" in payload else "unknown", "cost": read_number(payload.get("cost"))}
 
 
 def _cost(value: Any) -> Decimal | None:

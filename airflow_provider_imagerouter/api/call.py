@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from airflow_provider_imagerouter.exceptions import (
-    ImageRouterConnectionError,
-    ImageRouterResponseError,
-    ImageRouterUnknownOutcomeError,
-)
+from airflow_provider_imagerouter.api import errors
 
 T = TypeVar("T")
 
@@ -18,23 +15,31 @@ UploadedFile = tuple[str, tuple[str, bytes, str]]
 """A file part as requests and httpx both take it: field name, (file name, content, content type)."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class Reply:
     """
     What came back from one HTTP call.
 
     :param status_code: HTTP status
     :param headers: response headers; names are matched without case
-    :param body: the whole body
+    :param body: the whole body, until it is taken
+    :param base_url: what relative links in it are relative to
     """
 
     status_code: int
     headers: Mapping[str, str]
     body: bytes
+    base_url: str = ""
 
     def header(self, name: str) -> str | None:
         """Return a header's value, whatever the case of its name."""
         return next((value for key, value in self.headers.items() if key.lower() == name.lower()), None)
+
+    def take_text(self) -> str:
+        """Return the body as text, and forget it: pictures in base64 are large, and needed once."""
+        text = self.body.decode(json.detect_encoding(self.body), "replace")
+        self.body = b""
+        return text
 
 
 @dataclass(frozen=True)
@@ -67,11 +72,11 @@ class Call(Generic[T]):
         """
         try:
             return self.read(reply)
-        except ImageRouterUnknownOutcomeError as error:
+        except errors.ImageRouterUnknownOutcomeError as error:
             if self.method == "GET":
-                raise ImageRouterConnectionError(str(error), status_code=error.status_code) from None
+                raise errors.ImageRouterConnectionError(str(error), status_code=error.status_code) from None
             raise
-        except ImageRouterResponseError as error:
+        except errors.ImageRouterResponseError as error:
             if self.method == "GET":
                 error.billed = "no"
             raise

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
-from airflow_provider_imagerouter.exceptions import ImageRouterInputError
+from airflow_provider_imagerouter.api import errors
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
@@ -36,7 +36,6 @@ MAX_N = 100
 QUALITIES = ("auto", "low", "medium", "high")
 RESPONSE_FORMATS = ("url", "b64_json", "b64_ephemeral")
 OUTPUT_FORMATS = ("webp", "jpeg", "jpg", "png")
-BASE64_FORMATS = ("b64_json", "b64_ephemeral")
 
 _SIZE = re.compile(r"[0-9]+[xX×*][0-9]+")
 
@@ -210,7 +209,7 @@ def check_number_of_images(number: int) -> None:
     :raises ImageRouterInputError: if there are none or too many
     """
     if not 1 <= number <= MAX_IMAGES:
-        raise ImageRouterInputError(f"image takes 1 to {MAX_IMAGES} pictures, not {number}")
+        raise errors.ImageRouterInputError(f"image takes 1 to {MAX_IMAGES} pictures, not {number}")
 
 
 def check_number_of_masks(number: int) -> None:
@@ -221,21 +220,7 @@ def check_number_of_masks(number: int) -> None:
     :raises ImageRouterInputError: if there are none or too many
     """
     if not 1 <= number <= MAX_MASKS:
-        raise ImageRouterInputError(f"mask takes 1 to {MAX_MASKS} pictures, not {number}")
-
-
-def check_bytes_have_a_place(response_format: str | None, output: object) -> None:
-    """
-    Check that a picture that comes as base64 will be stored.
-
-    :param response_format: as asked for
-    :param output: where pictures are stored, if anywhere
-    :raises ImageRouterInputError: if it would have nowhere to go but XCom
-    """
-    if response_format in BASE64_FORMATS and not output:
-        raise ImageRouterInputError(
-            f"response_format={response_format!r} needs an output_path: picture bytes do not go through XCom"
-        )
+        raise errors.ImageRouterInputError(f"mask takes 1 to {MAX_MASKS} pictures, not {number}")
 
 
 def check_n(n: Any) -> int:
@@ -246,28 +231,29 @@ def check_n(n: Any) -> int:
     """
     number = int(n) if isinstance(n, int | str) and not isinstance(n, bool) and str(n).strip().isdecimal() else 0
     if not 1 <= number <= MAX_N:
-        raise ImageRouterInputError(f"n must be a whole number from 1 to {MAX_N}, not {n!r}")
+        raise errors.ImageRouterInputError(f"n must be a whole number from 1 to {MAX_N}, not {n!r}")
     return number
 
 
 def _check_text(name: str, value: Any) -> None:
     if not isinstance(value, str):
-        raise ImageRouterInputError(f"{name} must be a string, not {type(value).__name__}")
+        raise errors.ImageRouterInputError(f"{name} must be a string, not {type(value).__name__}")
     if not value.strip():
-        raise ImageRouterInputError(f"{name} is empty; leave it out (None) for the default")
+        raise errors.ImageRouterInputError(f"{name} is empty; leave it out (None) for the default")
     try:
         value.encode()
     except UnicodeEncodeError:
-        raise ImageRouterInputError(f"{name} has half a character in it, and cannot be sent: {value[:80]!r}") from None
+        problem = f"{name} has half a character in it, and cannot be sent: {value[:80]!r}"
+        raise errors.ImageRouterInputError(problem) from None
     if "\0" in value:
-        raise ImageRouterInputError(f"{name} has a NUL character in it, which providers and databases refuse")
+        raise errors.ImageRouterInputError(f"{name} has a NUL character in it, which providers and databases refuse")
 
 
 def _check_prompt(name: str, value: Any) -> None:
     _check_text(name, value)
     length = len(value.encode("utf-16-le")) // 2
     if length > MAX_PROMPT_LENGTH:
-        raise ImageRouterInputError(
+        raise errors.ImageRouterInputError(
             f"prompt has {length} characters; ImageRouter takes {MAX_PROMPT_LENGTH} at most "
             "(counted in UTF-16 units: an emoji is two)"
         )
@@ -276,7 +262,7 @@ def _check_prompt(name: str, value: Any) -> None:
 def _check_size(name: str, value: Any) -> None:
     _check_text(name, value)
     if value != "auto" and not _SIZE.fullmatch(value):
-        raise ImageRouterInputError(f"size must be 'auto' or like '1024x768', not {value!r}")
+        raise errors.ImageRouterInputError(f"size must be 'auto' or like '1024x768', not {value!r}")
 
 
 def _check_seconds(name: str, value: Any) -> None:
@@ -285,23 +271,23 @@ def _check_seconds(name: str, value: Any) -> None:
     except (TypeError, ValueError):
         seconds = 0.0
     if isinstance(value, bool) or not 1 <= seconds <= MAX_SECONDS:
-        raise ImageRouterInputError(f"{name} must be 'auto' or a number from 1 to {MAX_SECONDS}, not {value!r}")
+        raise errors.ImageRouterInputError(f"{name} must be 'auto' or a number from 1 to {MAX_SECONDS}, not {value!r}")
 
 
 def _check_extra_body(name: str, extra_body: Any) -> None:
     """Check that further parameters can be sent; what they mean is between the user and the API."""
     if not isinstance(extra_body, Mapping) or not all(isinstance(name, str) and name for name in extra_body):
-        raise ImageRouterInputError(f"{name} must be a dict of parameters by name, not {extra_body!r:.200}")
+        raise errors.ImageRouterInputError(f"{name} must be a dict of parameters by name, not {extra_body!r:.200}")
     try:
         json.dumps(dict(extra_body), allow_nan=False, sort_keys=True).encode()
     except (TypeError, ValueError, RecursionError) as error:
-        raise ImageRouterInputError(f"{name} has a value that JSON has no word for: {error}") from None
+        raise errors.ImageRouterInputError(f"{name} has a value that JSON has no word for: {error}") from None
 
 
 def _one_of(allowed: tuple[str, ...]) -> Callable[[str, Any], None]:
     def check(name: str, value: Any) -> None:
         if value not in allowed:
-            raise ImageRouterInputError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
+            raise errors.ImageRouterInputError(f"{name} must be one of {', '.join(allowed)}, not {value!r}")
 
     return check
 

@@ -23,6 +23,9 @@ def get_commands() -> list[GroupCommand]:
     models = _command(
         "models",
         "List models, pictures first, cheapest first",
+        _arg(
+            "--output", choices=("image", "video", "text"), help="those that make this; pictures and videos if left out"
+        ),
         _arg("--edit", action="store_true", help="those that take pictures"),
         _arg("--mask", action="store_true", help="those that take a mask"),
         _arg("--video", action="store_true", help="those that make videos"),

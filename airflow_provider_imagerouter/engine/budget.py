@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -11,7 +11,7 @@ from airflow_provider_imagerouter.exceptions import ImageRouterBudgetError, Imag
 from airflow_provider_imagerouter.money import as_billed
 
 if TYPE_CHECKING:
-    from airflow_provider_imagerouter.api.catalogue import Model
+    from airflow_provider_imagerouter.api.catalogue import Catalogue
 
 
 class Budget:
@@ -23,7 +23,7 @@ class Budget:
     :param spent: USD, what earlier attempts spent
     """
 
-    def __init__(self, limit: Decimal, models: Mapping[str, Model], spent: Iterable[Decimal]) -> None:
+    def __init__(self, limit: Decimal, models: Catalogue, spent: Iterable[Decimal]) -> None:
         self._limit = limit
         self._models = models
         self._spent = sum(spent, Decimal(0))
@@ -39,12 +39,12 @@ class Budget:
         :raises ImageRouterBudgetError: if the call could pass the limit
         :raises ImageRouterInputError: if the model's price is not known
         """
-        if model not in self._models:
+        highest = self._models.find(model).max_price
+        if highest is None:
             raise ImageRouterInputError(
-                f"max_cost_usd needs the price of {model!r}, but ImageRouter's catalogue does not have it; "
-                "if it is an alias, use the model's own id"
+                f"ImageRouter's catalogue does not say what {model} costs, which max_cost_usd has to know"
             )
-        price = as_billed(self._models[model].max_price)
+        price = as_billed(highest)
         async with self._settled:
             await self._settled.wait_for(lambda: self._fits(price) or not self._in_flight)
             if not self._fits(price):

@@ -16,8 +16,9 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_imagerouter.api.preflight import check_model, with_near_matches
-from airflow_provider_imagerouter.api.request import ImageRequest, Request, VideoRequest, check_bytes_have_a_place
+from airflow_provider_imagerouter.api.request import ImageRequest, Request, VideoRequest
 from airflow_provider_imagerouter.engine.budget import Budget
+from airflow_provider_imagerouter.engine.checks import check_bytes_have_a_place
 from airflow_provider_imagerouter.engine.inputs import InputPictures
 from airflow_provider_imagerouter.engine.pictures import PictureStore
 from airflow_provider_imagerouter.engine.rescue import into_temporary_files
@@ -263,9 +264,18 @@ class Engine:
         try:
             return await self._sender.send(entry, request)
         except ImageRouterInvalidRequestError as error:
-            if self._validate_model:
-                raise with_near_matches(error, await self._hook.get_catalogue(), request.model) from None
-            raise
+            raise await self._with_near_matches(error, request) from None
+
+    async def _with_near_matches(
+        self, error: ImageRouterInvalidRequestError, request: Request
+    ) -> ImageRouterInvalidRequestError:
+        """Return a refusal with the models near the one it refused, if the catalogue can be had."""
+        if request.model not in str(error):
+            return error
+        try:
+            return with_near_matches(error, await self._hook.get_catalogue(), request.model)
+        except ImageRouterError:
+            return error
 
     async def _finish(self, entry: Entry, request: Request, answer: Answer, stem: str) -> list[Record]:
         """Store an answer's pictures, and note that they are."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -11,19 +12,17 @@ from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_imagerouter import __version__
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.hooks.defaults import (
-    API_URL,
-    CONNECT_TIMEOUT,
-    DEFAULT_CONN_ID,
-    READ_TIMEOUT,
-    RETRY_TIMEOUT,
-)
+from airflow_provider_imagerouter.hooks.defaults import API_URL, CONNECT_TIMEOUT, READ_TIMEOUT, RETRY_TIMEOUT
+from airflow_provider_imagerouter.hooks.form import CONNECTION_FIELDS
 from airflow_provider_imagerouter.money import to_usd
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
-__all__ = ["DEFAULT_CONN_ID", "ConnectionSettings", "read_connection"]
+log = logging.getLogger(__name__)
+
+_OPENAI_SUFFIX = re.compile(r"(^|/)v1(/openai)?$")
+"""What the OpenAI SDK's base URL has behind ours."""
 
 
 @dataclass(frozen=True)
@@ -79,9 +78,9 @@ class ConnectionSettings:
         """The Authorization header's value, for the API's own host only."""
         return f"Bearer {self.api_key}"
 
-    def redact(self, body: bytes) -> bytes:
-        """Return the bytes without the API key, should a server or proxy have echoed it."""
-        return body.replace(self.api_key.encode(), b"***")
+    def redact(self, text: str) -> str:
+        """Return a text without the API key, should a server or proxy have echoed it."""
+        return text.replace(self.api_key, "***")
 
 
 def read_connection(connection: Connection) -> ConnectionSettings:
@@ -95,6 +94,8 @@ def read_connection(connection: Connection) -> ConnectionSettings:
     extra = connection.extra_dejson
     if not isinstance(extra, dict):
         raise ImageRouterInputError(f"The extra of the connection {connection.conn_id!r} must be a JSON object")
+    if unknown := sorted(map(str, extra.keys() - CONNECTION_FIELDS.keys())):
+        log.warning("The extra of the connection %r has fields that nothing reads: %s", connection.conn_id, unknown)
     return ConnectionSettings(
         base_url=_base_url(connection),
         api_key=_api_key(connection),
@@ -108,6 +109,11 @@ def read_connection(connection: Connection) -> ConnectionSettings:
 
 def _api_key(connection: Connection) -> str:
     key = (connection.password or "").strip()
+    if not key and connection.login:
+        raise ImageRouterInputError(
+            f"The connection {connection.conn_id!r} has no API key, but something in its login field; "
+            "the key goes into the password field (in a URI, after a colon: imagerouter://:KEY@)"
+        )
     if not key:
         raise ImageRouterInputError(
             f"The connection {connection.conn_id!r} has no API key; put it into the password field. "
@@ -140,6 +146,7 @@ def _base_url(connection: Connection) -> str:
         scheme = scheme or schema
     elif schema:
         path = f"{schema}/{path}".strip("/")
+    path = _OPENAI_SUFFIX.sub("", path)
     scheme = scheme or ("http" if _is_loopback(name) else "https")
     if scheme not in ("http", "https"):
         raise ImageRouterInputError(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_imagerouter.exceptions import ImageRouterError
 from airflow_provider_imagerouter.hooks.connection import ConnectionSettings, read_connection
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 from airflow_provider_imagerouter.hooks.form import CONNECTION_FIELDS, UI_FIELD_BEHAVIOUR
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.api.call import Call
-    from airflow_provider_imagerouter.api.catalogue import CostEstimate, Model, ModelFilters
+    from airflow_provider_imagerouter.api.catalogue import Catalogue, CostEstimate, Model, ModelFilters
     from airflow_provider_imagerouter.api.credits import Credits
     from airflow_provider_imagerouter.api.request import Options, Request
 
@@ -128,25 +129,31 @@ class ImageRouterHook(BaseHook):
         """
         return self._run(request.call())
 
-    def list_models(self, **filters: Unpack[ModelFilters]) -> dict[str, Model]:
+    def list_models(self, **filters: Unpack[ModelFilters]) -> Catalogue:
         """
-        Return the catalogue's models by id.
+        Return the catalogue's models by id; an alias finds its model, too.
 
-        :param filters: ``output``, ``provider``, ``free``, ``name``
+        :param filters: ``output`` (``image``, ``video`` or ``text``; pictures and videos if left out), ``provider``,
+            ``free``, ``name``
         """
-        from airflow_provider_imagerouter.api.catalogue import list_models_call
+        from airflow_provider_imagerouter.api.listing import Listings
 
-        return self._run(list_models_call(**filters))
+        listings = Listings(**filters)
+        for call in listings:
+            try:
+                listings.add(self._run(call))
+            except ImageRouterError as error:
+                listings.add(error)
+        return listings.catalogue()
 
     def get_model(self, model: str) -> Model:
         """
         Return one model of the catalogue.
 
-        :param model: model id; aliases, which generations accept, are not in the catalogue
+        :param model: model id or alias
+        :raises ImageRouterInputError: if there is none; names those near it
         """
-        from airflow_provider_imagerouter.api.catalogue import get_model_call
-
-        return self._run(get_model_call(model))
+        return self.list_models().find(model)
 
     def get_credits(self) -> Credits:
         """Return what the account holds, in USD."""
@@ -168,9 +175,9 @@ class ImageRouterHook(BaseHook):
         from tenacity import Retrying
 
         from airflow_provider_imagerouter.hooks.requests_transport import exchange
-        from airflow_provider_imagerouter.hooks.resending import retry_policy
+        from airflow_provider_imagerouter.hooks.resending import resending
 
         with self.get_conn() as session:
             limit = self.settings.retry_timeout if retry_timeout is None else retry_timeout
-            retrying = Retrying(**retry_policy(limit))
+            retrying = Retrying(**resending(limit))
             return retrying(lambda: call.result(exchange(session, self.settings, call)))

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import math
-import time
+import logging
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
 
+from airflow_provider_imagerouter.exceptions import ImageRouterError
 from airflow_provider_imagerouter.hooks.connection import ConnectionSettings, read_connection
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
-from airflow_provider_imagerouter.hooks.pace import pace_of
+from airflow_provider_imagerouter.hooks.pace import Pace, pace_of
+from airflow_provider_imagerouter.hooks.sharing import share
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
     import httpx
 
     from airflow_provider_imagerouter.api.answer import Answer
-    from airflow_provider_imagerouter.api.call import Call
-    from airflow_provider_imagerouter.api.catalogue import CostEstimate, Model, ModelFilters
+    from airflow_provider_imagerouter.api.call import Call, Reply
+    from airflow_provider_imagerouter.api.catalogue import Catalogue, CostEstimate, Model, ModelFilters
     from airflow_provider_imagerouter.api.credits import Credits
     from airflow_provider_imagerouter.api.request import Options, Request
 
@@ -30,7 +31,15 @@ T = TypeVar("T")
 CATALOGUE_SECONDS = 600.0
 """How long a listing of all models is used."""
 
-_catalogues: dict[str, tuple[float, dict[str, Model]]] = {}
+LARGE_BYTES = 256 * 1024
+"""An answer from this size on is read in a thread: the event loop has others to serve."""
+
+PATIENCE_SECONDS = 5.0
+"""How long what the account may do is waited for; it is good to know, and no more."""
+
+log = logging.getLogger(__name__)
+
+_background: set[asyncio.Task[None]] = set()
 
 
 class ImageRouterAsyncHook(BaseHook):
@@ -52,16 +61,6 @@ class ImageRouterAsyncHook(BaseHook):
         if self._settings is None:
             self._settings = read_connection(await _get_connection(self.imagerouter_conn_id))
         return self._settings
-
-    async def test_connection(self) -> tuple[bool, str]:
-        """Return whether the connection works, with the balance or the reason; tried once, as somebody is waiting."""
-        from airflow_provider_imagerouter.api.credits import get_credits_call
-
-        try:
-            found = await self._run(get_credits_call(), retry_timeout=0)
-        except Exception as error:  # the Test button shows whatever is wrong
-            return False, str(error)
-        return True, f"Connected; the account holds ${found.remaining}"
 
     async def generate(
         self, prompt: str | None = None, *, model: str | None = None, **options: Unpack[Options]
@@ -117,36 +116,39 @@ class ImageRouterAsyncHook(BaseHook):
         """Wait until the rate limit has room for a call, together with all others over this connection."""
         settings = await self.get_settings()
         self._get_client(settings)  # takes a while, once, which a call that has its turn need not wait for
-        await pace_of(settings).turn()
+        await self._paid_turn(settings)
 
-    async def list_models(self, **filters: Unpack[ModelFilters]) -> dict[str, Model]:
+    async def list_models(self, **filters: Unpack[ModelFilters]) -> Catalogue:
         """
-        Return the catalogue's models by id.
+        Return the catalogue's models by id; an alias finds its model, too.
 
-        :param filters: ``output``, ``provider``, ``free``, ``name``
+        :param filters: ``output`` (``image``, ``video`` or ``text``; pictures and videos if left out), ``provider``,
+            ``free``, ``name``
         """
-        from airflow_provider_imagerouter.api.catalogue import list_models_call
+        from airflow_provider_imagerouter.api.listing import Listings
 
-        return await self._run(list_models_call(**filters))
+        listings = Listings(**filters)
+        for call in listings:
+            try:
+                listing = await self._run(call)
+                listings.add(listing)
+            except ImageRouterError as error:
+                listings.add(error)
+        return listings.catalogue()
 
-    async def get_catalogue(self) -> dict[str, Model]:
-        """Return all models by id; the listing is kept for ten minutes."""
+    async def get_catalogue(self) -> Catalogue:
+        """Return all models; all tasks in this event loop share one listing, for ten minutes."""
         settings = await self.get_settings()
-        listed_at, models = _catalogues.get(settings.base_url, (-math.inf, {}))
-        if time.monotonic() - listed_at > CATALOGUE_SECONDS:
-            models = await self.list_models()
-            _catalogues[settings.base_url] = time.monotonic(), models
-        return models
+        return await share(("catalogue", settings), self.list_models, CATALOGUE_SECONDS)
 
     async def get_model(self, model: str) -> Model:
         """
         Return one model of the catalogue.
 
-        :param model: model id; aliases, which generations accept, are not in the catalogue
+        :param model: model id or alias
+        :raises ImageRouterInputError: if there is none; names those near it
         """
-        from airflow_provider_imagerouter.api.catalogue import get_model_call
-
-        return await self._run(get_model_call(model))
+        return (await self.list_models()).find(model)
 
     async def get_credits(self) -> Credits:
         """Return what the account holds, in USD."""
@@ -165,11 +167,11 @@ class ImageRouterAsyncHook(BaseHook):
         settings = await self.get_settings()
         return estimate_cost(await self.list_models(), requests, settings.model)
 
-    async def _run(self, call: Call[T], retry_timeout: float | None = None, *, has_turn: bool = False) -> T:
+    async def _run(self, call: Call[T], *, has_turn: bool = False) -> T:
         from tenacity import AsyncRetrying
 
         from airflow_provider_imagerouter.hooks.httpx_transport import exchange
-        from airflow_provider_imagerouter.hooks.resending import retry_policy
+        from airflow_provider_imagerouter.hooks.resending import resending
 
         settings = await self.get_settings()
         client = self._get_client(settings)
@@ -177,18 +179,40 @@ class ImageRouterAsyncHook(BaseHook):
 
         async def once() -> T:
             reply = await exchange(client, settings, call)
-            if call.method == "POST":
-                pace.learn(reply)
-            return call.result(reply)
+            try:
+                return await _read(call, reply)
+            finally:
+                if call.method == "POST":
+                    _learn(pace, reply)
 
         async def sleep(seconds: float) -> None:
             await asyncio.sleep(seconds)
             await pace.turn()
 
         if not has_turn:  # before the time for retries begins to run
-            await pace.turn()
-        limit = settings.retry_timeout if retry_timeout is None else retry_timeout
-        return await AsyncRetrying(sleep=sleep, **retry_policy(limit))(once)
+            await (self._paid_turn(settings) if call.method == "POST" else pace.turn())
+        return await AsyncRetrying(sleep=sleep, **resending(settings.retry_timeout))(once)
+
+    async def _paid_turn(self, settings: ConnectionSettings) -> None:
+        """Wait for the turn of a paid call; the second one asks what the account may do, while it waits."""
+        pace = pace_of(settings)
+        if pace.is_worth_asking():
+            asking = asyncio.create_task(self._ask_for_pace(settings, pace))
+            _background.add(asking)
+            asking.add_done_callback(_background.discard)
+        await pace.turn()
+
+    async def _ask_for_pace(self, settings: ConnectionSettings, pace: Pace) -> None:
+        """Find out what the account may do, from what it holds: no header of a free call tells."""
+        from airflow_provider_imagerouter.api.credits import get_credits_call
+        from airflow_provider_imagerouter.hooks.httpx_transport import exchange
+
+        call = get_credits_call()
+        try:
+            async with asyncio.timeout(PATIENCE_SECONDS):
+                pace.expect(call.result(await exchange(self._get_client(settings), settings, call)).calls_per_second)
+        except Exception as error:  # calls are then as slow as they were
+            log.debug("How many calls the account may make is not known: %r", error)
 
     def _get_client(self, settings: ConnectionSettings) -> httpx.AsyncClient:
         from airflow_provider_imagerouter.hooks.httpx_transport import new_client
@@ -196,6 +220,21 @@ class ImageRouterAsyncHook(BaseHook):
         if self._client is None:
             self._client = new_client(settings)
         return self._client
+
+
+async def _read(call: Call[T], reply: Reply) -> T:
+    """Return what a reply means, without holding up the event loop."""
+    if len(reply.body) < LARGE_BYTES:
+        return call.result(reply)
+    return await asyncio.to_thread(call.result, reply)
+
+
+def _learn(pace: Pace, reply: Reply) -> None:
+    """Learn from a reply's headers, whatever is in them: what it answered is paid for."""
+    try:
+        pace.learn(reply)
+    except Exception as error:
+        log.debug("Nothing is learnt from the headers %r: %r", reply.headers, error)
 
 
 async def _get_connection(conn_id: str) -> Any:

@@ -14,7 +14,7 @@ log = logging.getLogger(__name__)
 _backoff = tenacity.wait_random_exponential(multiplier=2, max=15)
 
 
-def retry_policy(retry_timeout: float) -> dict[str, Any]:
+def resending(retry_timeout: float) -> dict[str, Any]:
     """
     Return the arguments for tenacity's ``Retrying`` and ``AsyncRetrying``.
 
@@ -39,4 +39,4 @@ def _wait(state: tenacity.RetryCallState) -> float:
 
 def _say_so(state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
-    log.info("%s. It did not run; trying again in %.1f s", error, state.upcoming_sleep)
+    log.info("%s. It did not run; trying again in %.1f s", str(error).rstrip("."), state.upcoming_sleep)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_imagerouter.api.call import Reply
-from airflow_provider_imagerouter.api.reply import shorten
+from airflow_provider_imagerouter.api.parsing import shorten
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterConnectionError,
     ImageRouterServerError,
@@ -34,7 +34,8 @@ class Body:
         self._settings = settings
         self._status_code = status_code
         self._headers = headers
-        self._content = bytearray()
+        self._chunks: list[bytes] = []
+        self._size = 0
 
     def add(self, chunk: bytes) -> None:
         """
@@ -42,9 +43,10 @@ class Body:
 
         :raises ImageRouterServerError: if the answer is too large
         """
-        self._content += chunk
-        if len(self._content) > MAX_BODY_BYTES:
-            start = shorten(self._settings.redact(bytes(self._content[:4096])))
+        self._chunks.append(chunk)
+        self._size += len(chunk)
+        if self._size > MAX_BODY_BYTES:
+            start = shorten(self.reply().take_text())
             raise ImageRouterServerError(
                 f"ImageRouter's answer is larger than {MAX_BODY_BYTES} bytes; it begins with: {start}",
                 status_code=self._status_code,
@@ -53,8 +55,11 @@ class Body:
 
     def reply(self) -> Reply:
         """Return the whole reply, without the API key should a server or proxy have echoed it."""
-        headers = {name: self._settings.redact(value.encode()).decode() for name, value in self._headers.items()}
-        return Reply(self._status_code, headers, self._settings.redact(bytes(self._content)))
+        headers = {name: self._settings.redact(value) for name, value in self._headers.items()}
+        body = b"".join(self._chunks)
+        self._chunks.clear()  # at once, since a picture in base64 is large
+        key = self._settings.api_key.encode()
+        return Reply(self._status_code, headers, body.replace(key, b"***"), self._settings.base_url)
 
 
 def not_sent(settings: ConnectionSettings, error: Exception) -> ImageRouterConnectionError:
@@ -81,5 +86,5 @@ def _describe(settings: ConnectionSettings, error: Exception) -> str:
     The transports' errors quote what a server sent; were they kept as the cause, a server that echoes the API key
     would put it into the task's log.
     """
-    text = shorten(settings.redact(str(error).encode("utf-8", "replace")))
+    text = shorten(settings.redact(str(error)))
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_imagerouter.api.request import check_bytes_have_a_place, check_n, check_parameter
+from airflow_provider_imagerouter.api.request import check_n, check_parameter
+from airflow_provider_imagerouter.engine.checks import check_bytes_have_a_place
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
 from airflow_provider_imagerouter.operators.base import is_final
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator

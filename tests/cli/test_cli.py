@@ -190,7 +190,7 @@ def test_logging_goes_on_afterwards(ask, caplog):
     [
         (["models", "--max-price", "lots"], "--max-price must be an amount in USD, 0 or more, not 'lots'"),
         (["estimate", "--model", SCHNELL, "--n", "many"], "n must be a whole number from 1 to "),
-        (["estimate", "--model", "no/such"], "ImageRouter's catalogue has no price for 'no/such'"),
+        (["estimate", "--model", "no/such"], "ImageRouter's catalogue has no model 'no/such'"),
     ],
     ids=str,
 )

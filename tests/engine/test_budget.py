@@ -3,27 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from airflow_provider_imagerouter.api.catalogue import Catalogue, Model
 from airflow_provider_imagerouter.engine.budget import Budget
 from airflow_provider_imagerouter.exceptions import ImageRouterBudgetError, ImageRouterInputError
 from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterHook
 from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
 
 
-@dataclass
-class Price:
-    """A model, as far as the budget looks at it."""
-
-    max_price: Decimal
+def catalogue(**prices: str | None) -> Catalogue:
+    """Models, as far as the budget looks at them."""
+    return Catalogue(
+        Model(id=name, aliases=(f"{name}-alias",), max_price=None if price is None else Decimal(price))
+        for name, price in prices.items()
+    )
 
 
 def budget(limit: str, *spent: str) -> Budget:
-    models: Any = {"cheap": Price(Decimal("0.01")), "dear": Price(Decimal("0.3")), "free": Price(Decimal(0))}
+    models = catalogue(cheap="0.01", dear="0.3", free="0", unpriced=None)
     return Budget(Decimal(limit), models, [Decimal(amount) for amount in spent])
 
 
@@ -63,13 +64,18 @@ async def test_a_dear_call_waits_for_others_only_while_that_may_help():
 
 
 async def test_a_price_is_what_the_bill_rounds_it_up_to():
-    models: Any = {"odd": Price(Decimal("0.00121"))}
-    assert await Budget(Decimal(1), models, []).reserve("odd") == Decimal("0.0013")
+    assert await Budget(Decimal(1), catalogue(odd="0.00121"), []).reserve("odd") == Decimal("0.0013")
 
 
 async def test_a_model_without_a_known_price_is_not_paid_for_under_a_budget():
-    with pytest.raises(ImageRouterInputError, match="alias"):
-        await budget("1").reserve("an alias")
+    with pytest.raises(ImageRouterInputError, match=r"no model 'chaep'. Near it: cheap"):
+        await budget("1").reserve("chaep")
+    with pytest.raises(ImageRouterInputError, match="does not say what unpriced costs"):
+        await budget("1").reserve("unpriced")
+
+
+async def test_an_alias_costs_what_its_model_costs():
+    assert await budget("1").reserve("dear-alias") == Decimal("0.3")
 
 
 @pytest.mark.parametrize("hook_class", [ImageRouterHook, ImageRouterAsyncHook])

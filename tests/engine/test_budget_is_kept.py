@@ -116,9 +116,8 @@ def test_the_catalogue_is_fetched_once_and_only_when_it_is_needed(attempts, monk
         return await exchange(client, settings, call)
 
     monkeypatch.setattr("airflow_provider_imagerouter.hooks.httpx_transport.exchange", count)
-    monkeypatch.setattr("airflow_provider_imagerouter.hooks.imagerouter_async._catalogues", {})
-    monkeypatch.setattr("airflow_provider_imagerouter.hooks.imagerouter_async._catalogues", {})
     attempts.batch(CATS[:4], model=QUICK)
-    assert Counter(paths) == {GENERATIONS: 4}
+    assert Counter(paths) == {GENERATIONS: 4, "/v1/credits": 1}
+    paths.clear()
     attempts.batch(CATS[:4], model=QUICK, max_cost_usd=1)
-    assert Counter(paths) == {GENERATIONS: 8, "/v2/models": 1}
+    assert Counter(paths) == {GENERATIONS: 4, "/v1/credits": 1, "/v1/models": 1, "/v2/models": 1}

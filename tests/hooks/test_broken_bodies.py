@@ -68,8 +68,13 @@ REFUSED = {
         "yes",
     ),
     '{"error": {"message": "flagged"}, "latency": 0, "cost": 0}': (ImageRouterContentPolicyError, "yes"),
-    f'{{"error": {{"message": "broke"}}, "data": [{LINK}], {PAID}}}': (ImageRouterProviderError, "yes"),
-    f'{{"error": {{"message": "broke"}}, "data": [{LINK}]}}': (ImageRouterProviderError, "unknown"),
+    f'{{"error": {{"message": "broke"}}, "data": [null], {PAID}}}': (ImageRouterProviderError, "yes"),
+    '{"error": {"message": "broke"}, "data": [null]}': (ImageRouterProviderError, "unknown"),
+    # Something broke inside the API, after the call was accepted: what was reserved may be kept.
+    refusal("Failed to postlog usage for a/b 5f1c"): (ImageRouterServerError, "unknown"),
+    refusal("Failed to postlog usage for a/b 5f1c", "provider_error"): (ImageRouterServerError, "unknown"),
+    refusal("Internal server error"): (ImageRouterServerError, "unknown"),
+    refusal("Blocked for safety reasons"): (ImageRouterContentPolicyError, "unknown"),
 }
 
 NO_PICTURE = {
@@ -80,19 +85,23 @@ NO_PICTURE = {
     f'{{"data": [{{"url": null}}], {PAID}}}': (ImageRouterProviderError, "yes"),
     f'{{"data": [{{"url": ""}}], {PAID}}}': (ImageRouterProviderError, "yes"),
     f'{{"data": [{{"b64_json": ""}}], {PAID}}}': (ImageRouterProviderError, "yes"),
-    f'{{"data": [{LINK}, {{"url": null}}], {PAID}}}': (ImageRouterProviderError, "yes"),
     f'{{"data": null, {PAID}}}': (ImageRouterServerError, "yes"),
     f'{{"data": "https://pictures.invalid/a.png", {PAID}}}': (ImageRouterServerError, "yes"),
-    f'{{"data": {LINK}, {PAID}}}': (ImageRouterServerError, "yes"),
     f'{{"data": [null], {PAID}}}': (ImageRouterServerError, "yes"),
     f'{{"data": ["https://pictures.invalid/a.png"], {PAID}}}': (ImageRouterServerError, "yes"),
     f'{{"data": [[{LINK}]], {PAID}}}': (ImageRouterServerError, "yes"),
     f'{{"data": [{{"url": 5}}], {PAID}}}': (ImageRouterServerError, "yes"),
-    f'{{"data": [{{"url": "a.png"}}], {PAID}}}': (ImageRouterServerError, "yes"),
-    f'{{"data": [{{"url": "data:image/png;base64,AAAA"}}], {PAID}}}': (ImageRouterServerError, "yes"),
+    f'{{"data": [{{"url": "https://"}}], {PAID}}}': (ImageRouterServerError, "yes"),
+    f'{{"data": [{{"url": "https://[::1/a.png"}}], {PAID}}}': (ImageRouterServerError, "yes"),
+    f'{{"data": [{{"url": "ftp://pictures.invalid/a.png"}}], {PAID}}}': (ImageRouterServerError, "yes"),
+    f'{{"data": [{{"url": "javascript:alert(1)"}}], {PAID}}}': (ImageRouterServerError, "yes"),
+    f'{{"data": [{{"url": "data:image/svg+xml,<svg/>"}}], {PAID}}}': (ImageRouterServerError, "yes"),
     f'{{"data": [{{"url": "file:///etc/passwd"}}], {PAID}}}': (ImageRouterServerError, "yes"),
     f'{{"data": [{{"b64_json": "not base64!"}}], {PAID}}}': (ImageRouterServerError, "yes"),
-    f'{{"data": [{{"b64_json": "AAA"}}], {PAID}}}': (ImageRouterServerError, "yes"),
+    f'{{"data": [{{"b64_json": "AAAAA"}}], {PAID}}}': (ImageRouterServerError, "yes"),
+    f'{{"data": [{{"b64_json": "===="}}], {PAID}}}': (ImageRouterServerError, "yes"),
+    f'{{"data": [{{"b64_json": "data:image/png;base64,"}}], {PAID}}}': (ImageRouterServerError, "yes"),
+    f'{{"data": [{{"b64_json": "é"}}], {PAID}}}': (ImageRouterServerError, "yes"),
     f'{{"data": [{{"b64_json": 5}}], {PAID}}}': (ImageRouterServerError, "yes"),
     f'{{"data": [{{"b64_json": ["AAAA"]}}], {PAID}}}': (ImageRouterServerError, "yes"),
 }
@@ -104,7 +113,6 @@ SENSELESS: dict[bytes, tuple[type, str]] = {
     b"null": (ImageRouterServerError, "unknown"),
     b"5": (ImageRouterServerError, "unknown"),
     b'"https://pictures.invalid/a.png"': (ImageRouterServerError, "unknown"),
-    DEEP.encode(): (ImageRouterServerError, "unknown"),
     b"\xff\xfe\x00\x01 binary": (ImageRouterServerError, "unknown"),
     gzip.compress(b"{}"): (ImageRouterServerError, "unknown"),
     # Ended before they were complete: the call ran, or did not.
@@ -114,6 +122,8 @@ SENSELESS: dict[bytes, tuple[type, str]] = {
     b"  {": (ImageRouterUnknownOutcomeError, "unknown"),
     b' {"created": 1795344402, "da': (ImageRouterUnknownOutcomeError, "unknown"),
     b'{"data": [{"url": "https://pictures.invalid/a.png"}], "cost": 0.004': (ImageRouterUnknownOutcomeError, "unknown"),
+    b"[": (ImageRouterUnknownOutcomeError, "unknown"),
+    DEEP.encode(): (ImageRouterUnknownOutcomeError, "unknown"),
     f'{{"data": {DEEP}}}'.encode(): (ImageRouterUnknownOutcomeError, "unknown"),
 }
 

@@ -11,6 +11,7 @@ from airflow.providers.common.compat.sdk import redact
 from support.clients import KEY, Clients
 from support.raw_server import RawServer, Script, Visitor, answer, chunked
 
+from airflow_provider_imagerouter.exceptions import ImageRouterServerError
 from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
 from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterHook
 from airflow_provider_imagerouter.hooks.requests_transport import new_session
@@ -90,7 +91,8 @@ def test_the_key_is_not_in_the_logs_of_any_library(clients: Clients, caplog: pyt
     caplog.set_level(logging.DEBUG)
     with RawServer(SUCCESS) as server:
         clients(server.url).generate()
-        clients(server.url)("test_connection")
+        with pytest.raises(ImageRouterServerError):
+            clients(server.url)("get_credits")
     assert caplog.records
     for record in caplog.records:
         assert KEY not in record.getMessage()

@@ -82,13 +82,13 @@ def test_a_proxys_5xx_in_the_apis_words_leaves_everything_open(clients: Clients,
         (404, ImageRouterInvalidRequestError),
         (405, ImageRouterInvalidRequestError),
         (413, ImageRouterInvalidRequestError),
-        (429, ImageRouterDailyLimitError),
+        (429, ImageRouterRateLimitError),
     ],
 )
 @pytest.mark.parametrize("body", [HTML, ""])
 def test_a_proxys_4xx_did_not_run(clients: Clients, status: int, error_class: type, body: str) -> None:
     with RawServer(answer(body, f"{status} Proxy", content_type="text/html")) as server:
-        error = clients(server.url).error()
+        error = clients(server.url, retry_timeout=0).error()
         assert type(error) is error_class
         assert (error.status_code, error.billed, error.error_type) == (status, "no", None)
         assert server.posts == 1

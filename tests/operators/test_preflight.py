@@ -48,7 +48,7 @@ def wrong_length(path: str) -> Any:
         (no_edits, "takes no input picture; models that do: "),
         (no_mask, "takes no mask; models that do: "),
         (wrong_size, "takes size auto, 1024x1024, "),
-        (wrong_kind, "ir/test-video makes video, not image: use ImageRouterVideoOperator"),
+        (wrong_kind, "ir/test-video makes video, not image; models that do: "),
         (wrong_length, "makes videos of 5 seconds; not 7"),
     ],
 )
