@@ -7,7 +7,7 @@ import sys
 from contextlib import suppress
 from importlib.util import find_spec
 
-from airflow_provider_imagerouter.sandbox.keys import EMPTY_KEY, NEARLY_EMPTY_KEY, RICH_KEY
+from airflow_provider_imagerouter.sandbox.keys import EMPTY_KEY, MANAGEMENT_KEY, NEARLY_EMPTY_KEY, RICH_KEY
 
 NEEDED = {"fastapi": "fastapi", "uvicorn": "uvicorn", "python_multipart": "python-multipart"}
 
@@ -33,6 +33,7 @@ def main() -> None:
     _say(f"  {RICH_KEY}  $100")
     _say(f"  {NEARLY_EMPTY_KEY}  $0.001")
     _say(f"  {EMPTY_KEY}  $0, never deposited")
+    _say(f"  {MANAGEMENT_KEY}  makes keys for the first account")
     with suppress(KeyboardInterrupt):
         serve(listener)
 

@@ -11,12 +11,22 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from airflow_provider_imagerouter.sandbox.acceptance import SPENT_KEY_TYPES
+from airflow_provider_imagerouter.sandbox.api_keys import create_key
 from airflow_provider_imagerouter.sandbox.behaviours import Link
 from airflow_provider_imagerouter.sandbox.gate import RefusedError, authenticate
-from airflow_provider_imagerouter.sandbox.listings import UnreadableRequestError, model_v1, models_v1, models_v2
+from airflow_provider_imagerouter.sandbox.listings import (
+    UnreadableRequestError,
+    model_v1,
+    model_v2,
+    models_v1,
+    models_v2,
+    models_v3,
+    openapi,
+)
 from airflow_provider_imagerouter.sandbox.models import Catalogue
-from airflow_provider_imagerouter.sandbox.paid_route import take_call
 from airflow_provider_imagerouter.sandbox.painting.dummies import stored_file
+from airflow_provider_imagerouter.sandbox.pictures_route import take_call
 from airflow_provider_imagerouter.sandbox.stored_files import CONTENT_TYPES, StoredFile
 from airflow_provider_imagerouter.sandbox.wire.answers import (
     error_answer,
@@ -26,6 +36,7 @@ from airflow_provider_imagerouter.sandbox.wire.answers import (
     unknown_route,
 )
 from airflow_provider_imagerouter.sandbox.wire.front_door import PICTURE_PATHS, FrontDoor
+from airflow_provider_imagerouter.sandbox.words.route import chat_completions, responses
 from airflow_provider_imagerouter.sandbox.world import World
 
 FLAKY_FETCHES = 2
@@ -46,13 +57,20 @@ def create_app() -> FastAPI:
             Route("/v1/models", models_v1),
             Route("/v1/models/{model_id:path}", model_v1),
             Route("/v2/models", models_v2),
+            Route("/v2/models/{model_id:path}", model_v2),
+            Route("/v3/models", models_v3),
+            Route("/.well-known/openapi.yaml", openapi),
+            Route("/v1/api-keys", create_key, methods=["POST"]),
             Route("/v1/auth/test", _test_key, methods=["POST"]),
             Route("/v1/credits", _credits),
             *(Route(path, _paid, methods=["POST"]) for path in PICTURE_PATHS),
+            Route("/v1/openai/chat/completions", chat_completions, methods=["POST"]),
+            Route("/v1/openai/responses", responses, methods=["POST"]),
             Route("/storage/{name:path}", _stored),
             Route("/sandbox/ledger", _ledger),
             Route("/sandbox/reset", _reset, methods=["POST"]),
             Route("/sandbox/expire", _expire, methods=["POST"]),
+            Route("/sandbox/spent-keys/{status:int}", _answer_spent_keys, methods=["POST"]),
             Route("/sandbox/elsewhere", _elsewhere, methods=["GET", "POST"]),
         ],
     )
@@ -91,8 +109,7 @@ async def _credits(request: Request) -> Response:
 
 
 async def _paid(request: Request) -> Response:
-    state = request.app.state
-    return await take_call(request, "/videos/" in request.url.path, state.catalogue, state.running)
+    return await take_call(request, "/videos/" in request.url.path)
 
 
 async def _stored(request: Request) -> Response:
@@ -127,6 +144,16 @@ async def _expire(request: Request) -> Response:
     world: World = request.app.state.world
     world.storage.expire()
     return Response(to_json({"expired": True}), media_type="application/json")
+
+
+async def _answer_spent_keys(request: Request) -> Response:
+    """Choose the status with which keys are refused that have spent their limit; 200 is an error in a 200."""
+    world: World = request.app.state.world
+    status = request.path_params["status"]
+    if status not in SPENT_KEY_TYPES:
+        return error_answer(400, f"The status must be one of {', '.join(map(str, SPENT_KEY_TYPES))}", "not_found")
+    world.spent_key_status = status
+    return Response(to_json({"spent_keys": status}), media_type="application/json")
 
 
 async def _elsewhere(request: Request) -> Response:

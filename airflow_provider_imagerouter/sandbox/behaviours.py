@@ -109,7 +109,8 @@ def proxy_page(status: int) -> str:
 
 
 _PROVIDER_ERROR = error_body("The provider failed to generate the picture.", "provider_error")
-_RATE_LIMITED = Refusal(
+WORDS_FAILED = error_body("The provider failed to answer.", "provider_error")
+RATE_LIMITED = Refusal(
     429,
     error_body("API key rate limit exceeded, please try again later.", "rate_limit_error"),
     (("Retry-After", "1"),),
@@ -164,8 +165,8 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "sandbox/expiring-link": Behaviour(link=Link.EXPIRING),
     "sandbox/not-a-picture": Behaviour(link=Link.NOT_A_PICTURE),
     "sandbox/truncated-picture": Behaviour(link=Link.TRUNCATED),
-    "sandbox/rate-limited": Behaviour(refusal=_RATE_LIMITED, first_calls=1),
-    "sandbox/always-rate-limited": Behaviour(refusal=_RATE_LIMITED),
+    "sandbox/rate-limited": Behaviour(refusal=RATE_LIMITED, first_calls=1),
+    "sandbox/always-rate-limited": Behaviour(refusal=RATE_LIMITED),
     "sandbox/daily-limit": Behaviour(refusal=_DAILY_LIMIT),
     "sandbox/blocked": Behaviour(refusal=Refusal(403, error_body("Access denied", "access_denied"))),
     "sandbox/server-error": Behaviour(refusal=Refusal(500, error_body("Internal server error", "internal_error"))),

@@ -15,7 +15,7 @@ from airflow_provider_imagerouter.sandbox.inputs import InputPicture
 MAX_CALLS = 20_000
 MAX_LINKS = 20_000
 
-_SHOWN_APART = ("model", "prompt", "image", "mask")
+_SHOWN_APART = ("model", "prompt", "image", "mask", "messages", "input")
 
 
 @dataclass

@@ -5,14 +5,16 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterable
+from importlib import resources
 from typing import Any
 
 from starlette.requests import Request
 from starlette.responses import Response
 
 from airflow_provider_imagerouter.sandbox.models import Catalogue, Model
-from airflow_provider_imagerouter.sandbox.wire.answers import json_answer
+from airflow_provider_imagerouter.sandbox.wire.answers import json_answer, text_answer
 from airflow_provider_imagerouter.sandbox.wire.queries import Query, first, read_query
+from airflow_provider_imagerouter.sandbox.words.text_models import TEXT_MODELS
 
 _BAD_ESCAPE = re.compile(rb"%(?![0-9a-fA-F]{2})")
 _PUNCTUATION = "_-,;:!?.'\"()[]{}@*/\\&#%`^+<=>|~$"
@@ -31,13 +33,58 @@ async def models_v1(request: Request) -> Response:
 async def models_v2(request: Request) -> Response:
     """Answer `GET /v2/models`."""
     query = read_query(request)
-    models = _select(_catalogue(request), query, kind="outputType" if "outputType" in query else "type")
-    return json_answer({model.id: model.entry_v2 for model in models})
+    entries = [model.entry_v2 for model in _select_v2(_catalogue(request), query)]
+    if fields := _text(query, "fields"):
+        wanted = {"id", *fields.split(",")}
+        entries = [{name: value for name, value in entry.items() if name.lower() in wanted} for entry in entries]
+    return json_answer({entry.pop("id"): {k: v for k, v in entry.items() if k != "aliases"} for entry in entries})
+
+
+def _select_v2(catalogue: Catalogue, query: Query) -> list[Model]:
+    """Pick and sort models as v2 does: by what goes in, too, and by old names; `type` is still understood."""
+    models = _select(catalogue, query, kind="outputType" if "outputType" in query else "type")
+    wanted = _text(query, "inputType")
+    return [model for model in models if not wanted or model.inputs.get(wanted)]
+
+
+async def models_v3(request: Request) -> Response:
+    """Answer `GET /v3/models`: an array, with the text models at the end."""
+    query = read_query(request)
+    entries = [model.entry_v3 for model in _catalogue(request).listed()]
+    entries += [model.entry_v3 for model in TEXT_MODELS.values()]
+    entries = [entry for entry in entries if _text(query, "name") in entry["id"].lower()]
+    for side in ("input_modalities", "output_modalities"):
+        wanted = set(filter(None, _text(query, side).split(",")))
+        entries = [entry for entry in entries if wanted <= set(entry["architecture"][side])]
+    if free := query.get("free"):
+        entries = [entry for entry in entries if (_price(entry) == 0) == (free == "true")]
+    match query.get("sort"):
+        case "name":
+            entries.sort(key=lambda entry: _collation(entry["id"]))
+        case "price":
+            entries.sort(key=_price)
+    return json_answer(first(entries, query["limit"]) if query.get("limit") else entries)
+
+
+def _price(entry: dict[str, Any]) -> float:
+    pricing = entry["pricing"]
+    return float(pricing["average"] if "average" in pricing else pricing["prompt"])
+
+
+async def openapi(request: Request) -> Response:
+    """Answer `GET /.well-known/openapi.yaml`."""
+    text = resources.files(__package__).joinpath("openapi.yaml").read_text("utf-8")
+    return text_answer(text.replace("SERVER", f"http://{request.headers.get('host', '')}"), "text/yaml; charset=utf-8")
 
 
 async def model_v1(request: Request) -> Response:
     """Answer `GET /v1/models/<id>`."""
     return _one(request, lambda model: model.entry_alone)
+
+
+async def model_v2(request: Request) -> Response:
+    """Answer `GET /v2/models/<id>`, where the id is escaped: `google%2Fgemini-2.5-flash`."""
+    return _one(request, lambda model: model.entry_v2)
 
 
 def _one(request: Request, describe: Callable[[Model], dict[str, Any]]) -> Response:

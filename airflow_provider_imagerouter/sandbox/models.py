@@ -21,6 +21,7 @@ class Model:
 
     :param id: what a call names it by
     :param entry: what `/v1/models` says of it
+    :param aliases: its old names
     :param needs_image: the provider fails without an input picture
     :param single_image: takes one input picture only
     :param cuts_out: answers with the input picture's foreground
@@ -29,6 +30,7 @@ class Model:
 
     id: str
     entry: Mapping[str, Any]
+    aliases: tuple[str, ...] = ()
     needs_image: bool = False
     single_image: bool = False
     cuts_out: bool = False
@@ -106,7 +108,19 @@ class Model:
     def entry_v2(self) -> dict[str, Any]:
         """What `/v2/models` says of it."""
         dated = {"release_date": self.entry["release_date"]} if "release_date" in self.entry else {}
-        return dated | {"inputs": self.inputs, "output": self.entry["output"], "price": self.price}
+        known = {"id": self.id, "aliases": list(self.aliases)} | dated
+        return known | {"inputs": self.inputs, "output": self.entry["output"], "price": self.price}
+
+    @property
+    def entry_v3(self) -> dict[str, Any]:
+        """What `/v3/models` says of it."""
+        takes = {"text": self.entry["supported_params"]["text"], "image": self.edits}
+        modalities = {
+            "input_modalities": [name for name, taken in takes.items() if taken],
+            "output_modalities": self.entry["output"],
+        }
+        sizes = {"size": self.inputs["size"]}
+        return {"id": self.id, "architecture": modalities, "parameters": sizes, "pricing": self.price}
 
     @property
     def entry_alone(self) -> dict[str, Any]:
@@ -129,7 +143,7 @@ class Catalogue:
         recorded = json.loads(resources.files(__package__).joinpath("models.json").read_text("utf-8"))
         self._aliases: dict[str, str] = recorded["aliases"]
         self._models = {
-            model_id: _recorded_model(model_id, entry, recorded["traits"].get(model_id, {}))
+            model_id: _recorded_model(model_id, entry, self._aliases, recorded["traits"].get(model_id, {}))
             for model_id, entry in recorded["models"].items()
         }
         for name in (*BEHAVIOURS, *LISTED_SLOW):
@@ -155,10 +169,11 @@ class Catalogue:
         return list(self._models.values())
 
 
-def _recorded_model(model_id: str, entry: dict[str, Any], traits: dict[str, bool]) -> Model:
+def _recorded_model(model_id: str, entry: dict[str, Any], aliases: dict[str, str], traits: dict[str, bool]) -> Model:
     """Describe a model of February 2026 as today's listing does, which has one flag more: whether it heeds a prompt."""
     flags = {"text": not traits.get("cuts_out", False)} | entry["supported_params"]
-    return Model(model_id, entry | {"supported_params": flags}, **traits)
+    old_names = tuple(alias for alias, model in aliases.items() if model == model_id)
+    return Model(model_id, entry | {"supported_params": flags}, old_names, **traits)
 
 
 def _sandbox_model(name: str) -> Model:

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-from airflow_provider_imagerouter.sandbox.keys import EMPTY_KEY, NEARLY_EMPTY_KEY, RICH_KEY
+from airflow_provider_imagerouter.sandbox.keys import EMPTY_KEY, MANAGEMENT_KEY, NEARLY_EMPTY_KEY, RICH_KEY
 
 STOP_SECONDS = 10
 
@@ -24,6 +24,7 @@ class SandboxProcess:
     rich_key = RICH_KEY
     nearly_empty_key = NEARLY_EMPTY_KEY
     empty_key = EMPTY_KEY
+    management_key = MANAGEMENT_KEY
 
     def __init__(self, port: int = 0) -> None:
         """Start the sandbox and wait until it listens.
@@ -71,6 +72,13 @@ class SandboxProcess:
     def expire_links(self) -> None:
         """Let the links of all pictures made up to now die, as if thirty days had gone by."""
         self._ask("POST", "/sandbox/expire")
+
+    def answer_spent_keys(self, status: int) -> None:
+        """Choose how a key is refused that has spent its limit, until the next reset.
+
+        :param status: 401, 402 (the default), 403, 429, or 200 for an error in a 200
+        """
+        self._ask("POST", f"/sandbox/spent-keys/{status}")
 
     def _ask(self, method: str, path: str) -> dict[str, Any]:
         connection = HTTPConnection(urlsplit(self.url).netloc)

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 from airflow_provider_imagerouter.sandbox.accounts import open_accounts
-from airflow_provider_imagerouter.sandbox.behaviours import WELL_BEHAVED, Behaviour, find_behaviour
+from airflow_provider_imagerouter.sandbox.behaviours import WELL_BEHAVED, Behaviour
 from airflow_provider_imagerouter.sandbox.books import Ledger
 from airflow_provider_imagerouter.sandbox.limits import FixedWindow
 from airflow_provider_imagerouter.sandbox.stored_files import Storage
+
+SPENT_KEY_STATUS = 402
 
 
 class World:
@@ -24,11 +26,14 @@ class World:
         self.image_keys = FixedWindow()
         self.video_keys = FixedWindow()
         self.free_calls = 0
+        self.spent_key_status = SPENT_KEY_STATUS
         self._seen: Counter[tuple[str, str]] = Counter()
 
-    def behaviour(self, model_id: str, prompt: str) -> Behaviour:
-        """Say what a call does: some models misbehave only the first time they see a prompt."""
-        behaviour = find_behaviour(model_id) or WELL_BEHAVED
+    def behave(self, behaviour: Behaviour, model_id: str, prompt: str) -> Behaviour:
+        """Say what a call does: some models misbehave only the first time they see a prompt.
+
+        :param behaviour: of the model
+        """
         if not behaviour.first_calls:
             return behaviour
         self._seen[model_id, prompt] += 1

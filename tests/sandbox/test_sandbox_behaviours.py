@@ -324,7 +324,7 @@ def test_they_take_pictures_and_masks(api, red_png):
 
 def test_all_of_them_are_documented(api):
     page = (Path(__file__).parents[2] / "docs" / "sandbox.md").read_text()
-    listed = [model for model in api.client.get("/v1/models").json() if model.startswith("sandbox/")]
+    listed = [model["id"] for model in api.client.get("/v3/models").json() if model["id"].startswith("sandbox/")]
     missing = [
         model
         for model in listed

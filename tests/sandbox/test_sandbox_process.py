@@ -9,7 +9,7 @@ import sys
 import httpx
 import pytest
 
-from airflow_provider_imagerouter.sandbox.keys import EMPTY_KEY, NEARLY_EMPTY_KEY, RICH_KEY
+from airflow_provider_imagerouter.sandbox.keys import EMPTY_KEY, MANAGEMENT_KEY, NEARLY_EMPTY_KEY, RICH_KEY
 from airflow_provider_imagerouter.sandbox.process import SandboxProcess
 
 COMMAND = [sys.executable, "-m", "airflow_provider_imagerouter.sandbox"]
@@ -18,12 +18,13 @@ COMMAND = [sys.executable, "-m", "airflow_provider_imagerouter.sandbox"]
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_it_greets_and_stops_at_once_with_calls_in_flight(number):
     process = subprocess.Popen([*COMMAND, "--port", "0"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
-    lines = [process.stdout.readline() for _ in range(4)]
+    lines = [process.stdout.readline() for _ in range(5)]
     assert lines[0].startswith("ImageRouter sandbox on http://127.0.0.1:")
     assert RICH_KEY in lines[1]
     assert "$100" in lines[1]
     assert NEARLY_EMPTY_KEY in lines[2]
     assert EMPTY_KEY in lines[3]
+    assert MANAGEMENT_KEY in lines[4]
     host, port = lines[0].split("/")[-1].strip().split(":")
     body = json.dumps({"model": "sandbox/slow-600"}).encode()
     with socket.create_connection((host, int(port))) as connection:
@@ -69,7 +70,7 @@ def test_a_sandbox_for_scripts():
 
 
 def test_the_keys_say_what_they_are():
-    assert {len(key) for key in (RICH_KEY, NEARLY_EMPTY_KEY, EMPTY_KEY)} == {64}
+    assert {len(key) for key in (RICH_KEY, NEARLY_EMPTY_KEY, EMPTY_KEY, MANAGEMENT_KEY)} == {64}
     assert RICH_KEY.startswith("sandbox-rich-")
 
 

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import json
+from typing import Any
 
 import httpx
 import pytest
+import yaml
 from sandbox_api import IMAGES, VIDEOS
 
 RATE_HEADERS = ["ratelimit-policy", "ratelimit-limit", "ratelimit-remaining", "ratelimit-reset"]
@@ -173,6 +175,82 @@ def test_doubled_parameters_of_a_listing(api):
     for query in ("name=a&name=b", "provider[]=a", "name[x]=a"):
         answer = api.client.get(f"/v1/models?{query}")
         assert (answer.status_code, answer.json()["error"]["type"]) == (500, "internal_error")
+
+
+@pytest.mark.parametrize(
+    ("query", "there", "not_there"),
+    [
+        ("outputType=video", "ir/test-video", "test/test"),
+        ("inputType=mask", "openai/gpt-image-2", "openai/gpt-image-1"),
+        ("inputType=seconds", "wan/wan-2.6", "test/test"),
+        ("inputType=image&outputType=image", "qwen/qwen-image", "openai/dall-e-3"),
+    ],
+)
+def test_filters_of_v2(api, query, there, not_there):
+    models = api.client.get(f"/v2/models?{query}").json()
+    assert there in models
+    assert not_there not in models
+
+
+def test_one_model_in_v2(api):
+    model = api.client.get("/v2/models/google%2Fgemini-2.5-flash").json()
+    assert model["id"] == "google/gemini-2.5-flash"
+    assert model["aliases"] == ["google/gemini-2.5-flash-image", "gemini-2.5-flash-image"]
+    assert model["price"]["average"] == 0.035
+    assert api.client.get("/v2/models/gemini-2.5-flash-image").status_code == 404
+
+
+def listed_v3(api, query: str = "") -> dict[str, dict[str, Any]]:
+    models = api.client.get(f"/v3/models?{query}").json()
+    assert isinstance(models, list)
+    return {model["id"]: model for model in models}
+
+
+def test_listing_v3(api):
+    models = listed_v3(api)
+    assert models["openai/gpt-image-1-mini"] == {
+        "id": "openai/gpt-image-1-mini",
+        "architecture": {"input_modalities": ["text", "image"], "output_modalities": ["image"]},
+        "parameters": {"size": ["auto", "1024x1024", "1536x1024", "1024x1536"]},
+        "pricing": {"min": 0.005, "average": 0.051, "max": 0.2},
+    }
+    assert models["test/test"]["parameters"] == {"size": ["custom"]}
+    assert models["bria/remove-background"]["architecture"]["input_modalities"] == ["image"]
+    assert models["openai/gpt-5-mini"] == {
+        "id": "openai/gpt-5-mini",
+        "architecture": {"input_modalities": ["text", "image"], "output_modalities": ["text"]},
+        "pricing": {"prompt": "0.25e-6", "completion": "2.0e-6"},
+    }
+    assert list(listed_v3(api, "limit=2")) == list(models)[:2]
+
+
+@pytest.mark.parametrize(
+    ("query", "there", "not_there"),
+    [
+        ("output_modalities=text", "sandbox/words", "test/test"),
+        ("output_modalities=video", "ir/test-video", "sandbox/words"),
+        ("input_modalities=image&output_modalities=text", "openai/gpt-5-mini", "deepseek/deepseek-v3.2"),
+        ("free=true", "test/test", "openai/gpt-5-mini"),
+        ("name=GPT-5", "openai/gpt-5-mini", "openai/gpt-image-2"),
+    ],
+)
+def test_filters_of_v3(api, query, there, not_there):
+    models = listed_v3(api, query)
+    assert there in models
+    assert not_there not in models
+
+
+def test_text_models_are_in_v3_only(api):
+    for path in ("/v1/models", "/v2/models"):
+        assert "openai/gpt-5-mini" not in api.client.get(path).json()
+
+
+def test_the_description_of_the_api(api):
+    answer = api.client.get("/.well-known/openapi.yaml")
+    assert answer.headers["content-type"] == "text/yaml; charset=utf-8"
+    described = yaml.safe_load(answer.text)
+    assert described["servers"] == [{"url": api.sandbox.url}]
+    assert "/v1/openai/images/edits" in described["paths"]
 
 
 def test_one_model(api):

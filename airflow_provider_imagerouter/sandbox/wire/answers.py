@@ -70,9 +70,20 @@ def _whole_numbers(value: object) -> object:
 def json_answer(value: object, status: int = 200, headers: dict[str, str] | None = None) -> Response:
     """Answer with JSON, its length and an ETag, as `res.json` does."""
     body = to_json(value)
+    return Response(body, status, _tag(body) | (headers or {}), media_type="application/json; charset=utf-8")
+
+
+def text_answer(text: str, kind: str) -> Response:
+    """Answer with a text, its length and an ETag, as `res.send` does.
+
+    :param kind: its Content-Type
+    """
+    return Response(text, 200, _tag(text.encode()) | {"Content-Type": kind})
+
+
+def _tag(body: bytes) -> dict[str, str]:
     digest = base64.b64encode(hashlib.sha1(body, usedforsecurity=False).digest())[:27].decode()
-    tag = {"ETag": f'W/"{len(body):x}-{digest}"'}
-    return Response(body, status, tag | (headers or {}), media_type="application/json; charset=utf-8")
+    return {"ETag": f'W/"{len(body):x}-{digest}"'}
 
 
 def error_answer(status: int, message: str, kind: str) -> Response:

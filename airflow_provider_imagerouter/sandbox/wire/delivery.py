@@ -9,6 +9,7 @@ from airflow_provider_imagerouter.sandbox.wire.exchange import Connection
 
 HEARTBEAT_SECONDS = 3.0
 JSON_HEADERS = {"Content-Type": "application/json"}
+EVENT_HEADERS = {"Content-Type": "text/event-stream; charset=utf-8", "Cache-Control": "no-cache"}
 HTML_HEADERS = {"Content-Type": "text/html; charset=utf-8"}
 
 _ENDLESS_START = b'{"created":1795344402,"data":[{"revised_prompt":null,"b64_json":"'
@@ -51,6 +52,20 @@ async def deliver(connection: Connection, work: asyncio.Task[bytes], behaviour: 
             page = proxy_page(behaviour.proxy_status).encode()
             await connection.start(behaviour.proxy_status, HTML_HEADERS | {"Content-Length": str(len(page))})
             await connection.finish(page)
+
+
+async def deliver_events(connection: Connection, work: asyncio.Task[bytes]) -> None:
+    """Send server-sent events one by one when they are there. The call goes on if the client leaves.
+
+    :param work: ends with all events
+    """
+    await connection.start(200, EVENT_HEADERS)
+    await _wait(connection, work)
+    if work.done():
+        *events, rest = work.result().split(b"\n\n")
+        for event in events:
+            await connection.write(event + b"\n\n")
+        await connection.finish(rest)
 
 
 async def _beat(connection: Connection, work: asyncio.Task[bytes]) -> None:
