@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import codecs
 import io
-import warnings
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
-from xml.etree import ElementTree as ET
+import re
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
+from xml.parsers import expat
 
 from airflow_provider_imagerouter.api.request import (
     MAX_FILE_BYTES,
@@ -16,78 +15,104 @@ from airflow_provider_imagerouter.api.request import (
     InputPicture,
 )
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
+from airflow_provider_imagerouter.media.formats import PictureInfo, UnreadablePictureError
+from airflow_provider_imagerouter.media.structure import (
+    check_avif,
+    check_bmp,
+    check_gif,
+    check_jpeg,
+    check_png,
+    check_tiff,
+    check_webp,
+)
 
 if TYPE_CHECKING:
     from typing import Unpack
 
     from airflow_provider_imagerouter.api.request import Options
 
-EXTENSIONS = {
-    "image/avif": "avif",
-    "image/bmp": "bmp",
-    "image/gif": "gif",
-    "image/jpeg": "jpg",
-    "image/png": "png",
-    "image/svg+xml": "svg",
-    "image/tiff": "tiff",
-    "image/webp": "webp",
-    "video/mp4": "mp4",
-    "video/quicktime": "mov",
-    "video/webm": "webm",
-}
-"""The types that are read and stored, and the extension each is stored with."""
+__all__ = ["PictureInfo", "UnreadablePictureError", "edit_request", "input_picture", "inspect"]
+
+MAX_DECODED_PIXELS = 8192 * 8192
+"""The largest picture that is decoded, where that is asked for: 256 MiB in memory. Larger ones are not refused."""
 
 
-class UnreadablePictureError(ValueError):
-    """The bytes are no picture, or only a part of one."""
-
-
-@dataclass(frozen=True)
-class PictureInfo:
+class _Format(NamedTuple):
     """
-    What a picture's or video's bytes say.
+    A format of pictures that is read.
 
-    :param content_type: media type, e.g. ``image/webp``
-    :param width: pixels; None for a vector picture
-    :param height: pixels; None for a vector picture
-    :param duration_seconds: length of a video, where known
+    :param name: as Pillow calls it
+    :param content_type: media type
+    :param check: raises UnreadablePictureError if a file of it is not whole
     """
 
+    name: str
     content_type: str
-    width: int | None = None
-    height: int | None = None
-    duration_seconds: float | None = None
-
-    @property
-    def extension(self) -> str:
-        """The file extension of this type, without a dot."""
-        return EXTENSIONS[self.content_type]
+    check: Callable[[memoryview], None]
 
 
-def inspect(content: bytes) -> PictureInfo:
+_FORMATS = {
+    rb"\x89PNG\r\n\x1a\n": _Format("PNG", "image/png", check_png),
+    rb"\xff\xd8\xff": _Format("JPEG", "image/jpeg", check_jpeg),
+    rb"GIF8[79]a": _Format("GIF", "image/gif", check_gif),
+    rb"RIFF....WEBP": _Format("WEBP", "image/webp", check_webp),
+    rb"....ftyp(avif|avis|mif1)": _Format("AVIF", "image/avif", check_avif),
+    rb"BM": _Format("BMP", "image/bmp", check_bmp),
+    rb"II[*+]\0|MM\0[*+]": _Format("TIFF", "image/tiff", check_tiff),
+}
+"""How files of each format begin. Pillow is never asked for another one: some of its readers start programs."""
+
+
+def inspect(content: bytes, *, decode: bool = False) -> PictureInfo:
     """
-    Read a picture whole, and say what it is.
+    Say what a picture is, and whether it is whole: by the structure of its format and by its header.
 
     :param content: the picture's bytes
-    :raises UnreadablePictureError: if they are no picture of a known type, or cut short
+    :param decode: whether its pixels are read, too, unless there are more than :data:`MAX_DECODED_PIXELS`
+    :raises UnreadablePictureError: if it is no picture of a known type, cut short, or larger than Pillow takes for
+        harmless (179 million pixels)
     """
-    if content[:1024].removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<":
-        return _inspect_vector(content)
+    try:
+        if content[:1024].removeprefix(codecs.BOM_UTF8).lstrip()[:1] == b"<":
+            return _inspect_vector(content)
+        found = _format(content)
+        found.check(memoryview(content))
+        return _read_header(content, found, decode)
+    except Exception as error:  # Pillow's readers raise whatever the bytes made them stumble over
+        raise UnreadablePictureError(f"{error or type(error).__name__}, {len(content)} bytes") from None
+
+
+def _format(content: bytes) -> _Format:
+    for start, found in _FORMATS.items():
+        if re.match(start, content, re.DOTALL):
+            return found
+    raise UnreadablePictureError("it is of no type that is supported")
+
+
+def _read_header(content: bytes, found: _Format, decode: bool) -> PictureInfo:
     from PIL import Image
 
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
-            with Image.open(io.BytesIO(content)) as picture:
-                picture.load()
-                # Phones write JPEGs with a second picture inside, which Pillow calls MPO.
-                content_type = Image.MIME.get((picture.format or "").replace("MPO", "JPEG"), "")
-                width, height = picture.size
-    except Exception as error:  # Pillow's decoders raise whatever the bytes made them stumble over
-        raise UnreadablePictureError(f"{error or type(error).__name__}, {len(content)} bytes") from None
-    if content_type not in EXTENSIONS:
-        raise UnreadablePictureError(f"pictures of type {content_type!r} are not supported")
-    return PictureInfo(content_type, width, height)
+    with Image.open(io.BytesIO(content), formats=[found.name]) as picture:
+        width, height = picture.size
+        if decode and width * height <= MAX_DECODED_PIXELS:
+            picture.load()
+    return PictureInfo(found.content_type, width, height)
+
+
+def _inspect_vector(content: bytes) -> PictureInfo:
+    """Read an XML document, keeping nothing but the name of its outermost element."""
+    parser = expat.ParserCreate(namespace_separator="}")
+    root = ""
+
+    def start(name: str, attributes: Any) -> None:
+        nonlocal root
+        root = root or name
+
+    parser.StartElementHandler = start
+    parser.Parse(content, True)  # expat >= 2.4.1 limits the expansion of entities itself
+    if root.rpartition("}")[2] != "svg":
+        raise UnreadablePictureError(f"a <{root}> document")
+    return PictureInfo("image/svg+xml")
 
 
 def input_picture(content: bytes, name: str) -> InputPicture:
@@ -133,13 +158,3 @@ def edit_request(
 def _input_pictures(contents: bytes | Sequence[bytes], name: str) -> tuple[InputPicture, ...]:
     given = [contents] if isinstance(contents, bytes) else contents
     return tuple(input_picture(content, f"{name} {number}") for number, content in enumerate(given, start=1))
-
-
-def _inspect_vector(content: bytes) -> PictureInfo:
-    try:
-        root = ET.fromstring(content)  # noqa: S314  # expat >= 2.4.1 limits entity expansion itself
-    except Exception as error:  # a ParseError, or whatever an odd encoding leads to
-        raise UnreadablePictureError(f"{error}, {len(content)} bytes") from None
-    if root.tag.rpartition("}")[2] != "svg":
-        raise UnreadablePictureError(f"a <{root.tag}> document, {len(content)} bytes")
-    return PictureInfo("image/svg+xml")
