@@ -74,7 +74,7 @@ class PictureStore:
             info = inspect_video(content) if is_video(content) else inspect(content)
         except UnreadablePictureError as error:
             raise ImageRouterStorageError(f"{record['uri'] or stem} is not a readable picture: {error}") from None
-        path = store(content, self._folder, f"{stem}.{info.extension}")
+        path = store(content, self._folder, f"{stem}.{info.extension}", info.content_type)
         return {
             **record,
             "uri": str(path),

@@ -30,6 +30,9 @@ class ObjectStore:
     def get(self, key: str) -> bytes:
         return bytes(self._client.get_object(Bucket=BUCKET, Key=key)["Body"].read())
 
+    def content_type(self, key: str) -> str:
+        return str(self._client.head_object(Bucket=BUCKET, Key=key)["ContentType"])
+
     def names(self) -> list[str]:
         return [entry["Key"] for entry in self._client.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
