@@ -31,18 +31,19 @@ async def models_v1(request: Request) -> Response:
 
 
 async def models_v2(request: Request) -> Response:
-    """Answer `GET /v2/models`."""
+    """Answer `GET /v2/models`: an array; `fields` says what of each model."""
     query = read_query(request)
     entries = [model.entry_v2 for model in _select_v2(_catalogue(request), query)]
-    if fields := _text(query, "fields"):
-        wanted = {"id", *fields.split(",")}
-        entries = [{name: value for name, value in entry.items() if name.lower() in wanted} for entry in entries]
-    return json_answer({entry.pop("id"): {k: v for k, v in entry.items() if k != "aliases"} for entry in entries})
+    if fields := query.get("fields"):
+        wanted = {"id", *(fields if isinstance(fields, list) else str(fields).split(","))}
+        entries = [{name: value for name, value in entry.items() if name in wanted} for entry in entries]
+    return json_answer(entries)
 
 
 def _select_v2(catalogue: Catalogue, query: Query) -> list[Model]:
     """Pick and sort models as v2 does: by what goes in, too, and by old names; `type` is still understood."""
-    models = _select(catalogue, query, kind="outputType" if "outputType" in query else "type")
+    kind = "outputType" if "outputType" in query else "type"
+    models = _select(catalogue, query, kind, names=lambda model: (model.id, *model.aliases))
     wanted = _text(query, "inputType")
     return [model for model in models if not wanted or model.inputs.get(wanted)]
 
@@ -108,10 +109,16 @@ def _catalogue(request: Request) -> Catalogue:
     return catalogue
 
 
-def _select(catalogue: Catalogue, query: Query, kind: str) -> list[Model]:
+def _select(
+    catalogue: Catalogue,
+    query: Query,
+    kind: str,
+    names: Callable[[Model], tuple[str, ...]] = lambda model: (model.id,),
+) -> list[Model]:
     """Pick and sort models; of unknown parameters and values nothing is heeded.
 
     :param kind: the parameter that says what a model makes
+    :param names: what the parameter `name` is looked for in
     :raises UnreadableRequestError: if a name or provider comes twice
     """
     models: Iterable[Model] = catalogue.listed()
@@ -122,7 +129,7 @@ def _select(catalogue: Catalogue, query: Query, kind: str) -> list[Model]:
     if free := query.get("free"):
         models = [model for model in models if model.free_of_charge == (free == "true")]
     if name := _text(query, "name"):
-        models = [model for model in models if name in model.id.lower()]
+        models = [model for model in models if any(name in each.lower() for each in names(model))]
     selected = _sorted(list(models), query.get("sort"))
     return first(selected, query["limit"]) if query.get("limit") else selected
 
