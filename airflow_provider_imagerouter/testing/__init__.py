@@ -1,0 +1,1 @@
+"""What tests of Dags need; pytest finds the fixtures by itself."""
