@@ -22,7 +22,7 @@ def main() -> None:
     if missing:
         sys.exit(f"The sandbox needs {', '.join(missing)}: pip install 'airflow-provider-imagerouter[sandbox]'")
 
-    from airflow_provider_imagerouter.sandbox.wire.server import listen, serve
+    from airflow_provider_imagerouter.sandbox.server import listen, serve
 
     try:
         listener = listen(arguments.host, arguments.port)

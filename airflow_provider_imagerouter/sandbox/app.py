@@ -14,6 +14,7 @@ from starlette.routing import Route
 from airflow_provider_imagerouter.sandbox.acceptance import SPENT_KEY_TYPES
 from airflow_provider_imagerouter.sandbox.api_keys import create_key
 from airflow_provider_imagerouter.sandbox.behaviours import Link
+from airflow_provider_imagerouter.sandbox.front_door import PICTURE_PATHS, FrontDoor
 from airflow_provider_imagerouter.sandbox.gate import RefusedError, authenticate
 from airflow_provider_imagerouter.sandbox.listings import (
     UnreadableRequestError,
@@ -25,9 +26,9 @@ from airflow_provider_imagerouter.sandbox.listings import (
     openapi,
 )
 from airflow_provider_imagerouter.sandbox.models import Catalogue
-from airflow_provider_imagerouter.sandbox.painting.dummies import stored_file
+from airflow_provider_imagerouter.sandbox.page import page, picture
 from airflow_provider_imagerouter.sandbox.pictures_route import take_call
-from airflow_provider_imagerouter.sandbox.stored_files import CONTENT_TYPES, StoredFile
+from airflow_provider_imagerouter.sandbox.stored_files import CONTENT_TYPES, find_file
 from airflow_provider_imagerouter.sandbox.wire.answers import (
     error_answer,
     internal_error,
@@ -35,7 +36,6 @@ from airflow_provider_imagerouter.sandbox.wire.answers import (
     to_json,
     unknown_route,
 )
-from airflow_provider_imagerouter.sandbox.wire.front_door import PICTURE_PATHS, FrontDoor
 from airflow_provider_imagerouter.sandbox.words.route import chat_completions, responses
 from airflow_provider_imagerouter.sandbox.world import World
 
@@ -53,6 +53,8 @@ def create_app() -> FastAPI:
         middleware=[Middleware(FrontDoor)],
         exception_handlers={404: _unknown_route, 405: _unknown_route, UnreadableRequestError: _failed},
         routes=[
+            Route("/", page),
+            Route("/sandbox/pictures/{name:path}", picture),
             Route("/health", _health),
             Route("/v1/models", models_v1),
             Route("/v1/models/{model_id:path}", model_v1),
@@ -116,10 +118,7 @@ async def _stored(request: Request) -> Response:
     world: World = request.app.state.world
     name: str = request.path_params["name"]
     before = world.ledger.fetch(request.url.path, "authorization" in request.headers)
-    file = world.storage.get(name)
-    if file is None and name.startswith("test/"):
-        body = await asyncio.to_thread(stored_file, name.removeprefix("test/"))
-        file = StoredFile(body, Link.GOOD) if body else None
+    file = await find_file(world.storage, name)
     if file is None or file.link is Link.BROKEN or (file.link is Link.EXPIRING and before):
         return error_answer(404, "The specified key does not exist.", "not_found")
     if file.link is Link.FLAKY and before < FLAKY_FETCHES:

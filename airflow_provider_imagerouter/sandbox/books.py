@@ -7,6 +7,7 @@ from collections import Counter, deque
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
+from itertools import islice
 from typing import Any
 
 from airflow_provider_imagerouter.sandbox.accounts import CREDITS_PER_USD
@@ -27,6 +28,7 @@ class Call:
     :param images: SHA-256 of each input picture, those behind links once they were fetched
     :param mask: the same of the first mask
     :param masks: the same of all masks
+    :param made: names of the pictures that were made, below `/storage/`
     :param status: `processing`, `success`, `error` (it ran and failed) or `refused` (it never ran)
     :param http_status: what the client was answered with, once that is over; None if it got no answer
     :param cost: USD, as billed up to now: the highest price while it runs
@@ -44,6 +46,7 @@ class Call:
     images: list[str] = field(default_factory=list)
     mask: str | None = None
     masks: list[str] = field(default_factory=list)
+    made: list[str] = field(default_factory=list)
     status: str = "processing"
     http_status: int | None = None
     cost: float = 0.0
@@ -132,6 +135,10 @@ class Ledger:
             del self._fetches[next(iter(self._fetches))]
         self.authorization_seen_at_links |= authorized
         return before
+
+    def latest(self, number: int) -> list[Call]:
+        """Give the latest calls, the newest first."""
+        return list(islice(reversed(self._calls), number))
 
     def report(self, calls: bool) -> dict[str, Any]:
         """Answer `GET /sandbox/ledger`.

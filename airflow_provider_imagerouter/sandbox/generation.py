@@ -14,7 +14,13 @@ from airflow_provider_imagerouter.sandbox.behaviours import Behaviour, Link, Sha
 from airflow_provider_imagerouter.sandbox.books import Call
 from airflow_provider_imagerouter.sandbox.inputs import LinkFailedError, fetch_all
 from airflow_provider_imagerouter.sandbox.models import SANDBOX_PRICE
-from airflow_provider_imagerouter.sandbox.painting.dummies import TEST_IMAGE, TEST_VIDEO, dummy_item, stored_file
+from airflow_provider_imagerouter.sandbox.painting.dummies import (
+    TEST_IMAGE,
+    TEST_VIDEO,
+    dummy_item,
+    dummy_name,
+    stored_file,
+)
 from airflow_provider_imagerouter.sandbox.painting.landscape import DEFAULT_SIZE
 from airflow_provider_imagerouter.sandbox.painting.output import (
     File,
@@ -112,6 +118,7 @@ class PaidCall:
         ending = {"latency": latency, "cost": None if self.behaviour.shape is Shape.NULL_COST else cost}
         created: object = int(time.time() * (1000 if self.work.parameters.model.id == TEST_IMAGE else 1))
         if dummy := dummy_item(self.work.parameters, self.link_base):
+            self.call.made.append(dummy_name(self.work.parameters))
             return {"created": created, "data": [dummy]} | ending
         data: object = [self._item(file, f"-{number}" * (len(files) > 1)) for number, file in enumerate(files)]
         match self.behaviour.shape:
@@ -138,6 +145,7 @@ class PaidCall:
         name = f"{self.call.id}{suffix}.{file.extension}"
         if not as_base64 or asked != "b64_ephemeral":
             self.world.storage.keep(name, body, self.behaviour.link)
+            self.call.made.append(name)
         if as_base64:
             return {"revised_prompt": revised, "b64_json": self._in_base64(body, file.extension)}
         base = "" if shape is Shape.RELATIVE_URL else self.link_base

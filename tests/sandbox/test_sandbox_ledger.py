@@ -21,6 +21,7 @@ def test_what_a_call_was(api):
         "images": [hashlib.sha256(picture).hexdigest()],
         "mask": hashlib.sha256(mask).hexdigest(),
         "masks": [hashlib.sha256(mask).hexdigest()],
+        "made": ["test/auto.png"],
         "status": "success",
         "http_status": 200,
         "cost": 0,

@@ -76,7 +76,7 @@ def test_the_keys_say_what_they_are():
 
 def test_it_stands_alone():
     script = (
-        "import sys, airflow_provider_imagerouter.sandbox.wire.server;"
+        "import sys, airflow_provider_imagerouter.sandbox.server;"
         "print([name for name in sys.modules if name.partition('.')[0] == 'airflow' or"
         " name.startswith('airflow_provider_imagerouter.') and 'sandbox' not in name])"
     )

@@ -33,16 +33,21 @@ def stored_file(name: str) -> bytes | None:
     return file.getvalue()
 
 
+def dummy_name(parameters: Parameters) -> str:
+    """Say which stored file a test model answers with, below `/storage/`."""
+    return f"test/{_VIDEO if parameters.model.id == TEST_VIDEO else f'{parameters.quality}.png'}"
+
+
 def dummy_item(parameters: Parameters, link_base: str) -> dict[str, Any] | None:
     """Build the item of a test model's answer, None for any other model.
 
     :param link_base: what links begin with
     """
     if parameters.model.id == TEST_VIDEO:
-        return {"url": f"{link_base}/storage/test/{_VIDEO}", "revised_prompt": None}
+        return {"url": f"{link_base}/storage/{dummy_name(parameters)}", "revised_prompt": None}
     if parameters.model.id != TEST_IMAGE:
         return None
-    name = f"{parameters.quality}.png"
     if parameters.response_format == "url":
-        return {"revised_prompt": None, "url": f"{link_base}/storage/test/{name}"}
-    return {"revised_prompt": None, "b64_json": base64.b64encode(stored_file(name) or b"").decode()}
+        return {"revised_prompt": None, "url": f"{link_base}/storage/{dummy_name(parameters)}"}
+    body = stored_file(f"{parameters.quality}.png") or b""
+    return {"revised_prompt": None, "b64_json": base64.b64encode(body).decode()}

@@ -41,7 +41,7 @@ class FrontDoor:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Let one request in, or answer it at the door."""
         world: World = scope["app"].state.world
-        outside = scope["path"].startswith(OUTSIDE)
+        outside = scope["path"] == "/" or scope["path"].startswith(OUTSIDE)
         if not outside:
             scope["path"] = _as_routed(scope["path"])
         scope["state"].update(json={}, verdict=None, bare=outside)
@@ -94,7 +94,7 @@ class _Dressing:
             self._dress(message)
         elif self._fresh:
             message["body"] = b""
-        if not self._scope["path"].startswith("/sandbox"):
+        if self._scope["path"] != "/" and not self._scope["path"].startswith("/sandbox"):
             self._world.ledger.bytes_sent += len(message.get("body", b""))
         await self._send(message)
 
