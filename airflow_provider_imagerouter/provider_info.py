@@ -75,6 +75,27 @@ def get_provider_info() -> dict[str, Any]:
                         "example": None,
                         "default": "30",
                     },
+                    "verify": {
+                        "description": (
+                            "How a picture is checked before it is stored: 'structure' (its format's structure and its "
+                            "header) or 'decode' (its pixels, too, which takes a hundred times as long)."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "decode",
+                        "default": "structure",
+                    },
+                    "public_links_only": {
+                        "description": (
+                            "Whether links to hosts that are not public are refused: of this machine, or of a private "
+                            "network. Links on the connection's own host are fetched nevertheless. A redirect never "
+                            "leads from a public host to one that is not, whatever is set here."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": "True",
+                        "default": "False",
+                    },
                 },
             }
         },

@@ -17,6 +17,8 @@ from airflow_provider_imagerouter.api.request import (
     check_number_of_masks,
 )
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
+from airflow_provider_imagerouter.files import reading
+from airflow_provider_imagerouter.files.errors import ReadError
 from airflow_provider_imagerouter.records import Record, record_of_location
 
 if TYPE_CHECKING:
@@ -27,8 +29,9 @@ def records(value: Any, name: str) -> list[Record]:
     """
     Return the pictures that a parameter names; nothing is read.
 
-    :param value: a record, a URL, a path, an ObjectStoragePath or its URI, or a list of any of these (lists of
-        records may stand in it, as upstream tasks return them); also the text of such a list, as a template renders it
+    :param value: a record, a URL, a data URI, a path, an ObjectStoragePath or its URI, or a list of any of these (lists
+        of records may stand in it, as upstream tasks return them); also the text of such a list, as a template
+        renders it
     :param name: the parameter's name, for errors
     :raises ImageRouterInputError: if it is something else
     """
@@ -87,7 +90,7 @@ class _Source:
 
     def __init__(self, record: Record, name: str, settings: ConnectionSettings) -> None:
         self._record = record
-        self._name = f"{name} {record['uri']}"
+        self._name = f"{name} {reading.shown(record['uri'])}"
         self._settings = settings
         self._picture: InputPicture | None = None
 
@@ -111,48 +114,21 @@ def _sha256(picture: InputPicture) -> str:
     return hashlib.sha256(picture.content).hexdigest()
 
 
-async def read(place: str, settings: ConnectionSettings, *, max_bytes: int | None = None) -> bytes:
+async def read(location: str, settings: ConnectionSettings, *, max_bytes: int) -> bytes:
     """
-    Read the bytes at a location.
+    Read an input picture's bytes.
 
-    :param place: a URL, a path, or a URI of any fsspec file system
+    :param location: a link, a data URI, a path, or a URI of any fsspec file system
     :param settings: the connection, for its timeouts
-    :param max_bytes: how much of it is wanted at most
-    :raises ImageRouterInputError: if there is nothing
+    :param max_bytes: the most that is taken
+    :raises ImageRouterInputError: if there is nothing, or too much
     :raises ImageRouterStorageError: if it could not be had this time
     """
-    if place.lower().startswith(("http://", "https://")):
-        return await _read_link(place, settings, max_bytes)
-    return await asyncio.to_thread(_read_file, place, max_bytes)
-
-
-async def _read_link(url: str, settings: ConnectionSettings, max_bytes: int | None) -> bytes:
-    from airflow_provider_imagerouter.files.fetching import MAX_LINK_BYTES, fetch
-
     try:
-        return await fetch(
-            url,
-            connect_timeout=settings.connect_timeout,
-            read_timeout=settings.read_timeout,
-            max_bytes=max_bytes or MAX_LINK_BYTES,
-        )
-    except ImageRouterStorageError as error:
-        if error.status_code and 400 <= error.status_code < 429:
-            raise ImageRouterInputError(str(error), status_code=error.status_code) from None
-        raise ImageRouterStorageError(str(error), status_code=error.status_code, billed="no") from error
-
-
-def _read_file(place: str, max_bytes: int | None) -> bytes:
-    from airflow_provider_imagerouter.files.storing import to_path
-
-    path = to_path(place)
-    try:
-        with path.fs.open(path.path, "rb") as file:
-            return bytes(file.read(max_bytes or -1))
-    except (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError) as error:
-        raise ImageRouterInputError(f"{path} cannot be read: {error}") from error
-    except Exception as error:  # whatever the file system's own library raises
-        raise ImageRouterStorageError(f"Could not read {path}: {error}", billed="no") from error
+        return await reading.read(location, settings, max_bytes=max_bytes)
+    except ReadError as error:
+        kind = ImageRouterStorageError if error.may_pass else ImageRouterInputError
+        raise kind(str(error), status_code=error.status_code, billed="no") from error
 
 
 def _complete(given: Mapping[str, Any], name: str) -> Record:

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
+from socket import gethostname
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary
 
-from airflow_provider_imagerouter.engine.inputs import read
+from airflow.providers.common.compat.sdk import conf
+
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
+from airflow_provider_imagerouter.files.errors import ReadError
+from airflow_provider_imagerouter.files.reading import read, shown
 from airflow_provider_imagerouter.files.storing import prepare_folder, store
-from airflow_provider_imagerouter.media.images import UnreadablePictureError, inspect
+from airflow_provider_imagerouter.media.formats import UnreadablePictureError
+from airflow_provider_imagerouter.media.images import inspect
 from airflow_provider_imagerouter.media.videos import inspect_video, is_video
 
 if TYPE_CHECKING:
@@ -19,15 +24,7 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
     from airflow_provider_imagerouter.records import Record
 
-
-PICTURES_AT_A_TIME = 8
-"""How many pictures an event loop fetches and stores at a time: a triggerer may have a thousand tasks."""
-
-_slots: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
-
-
-def _picture_slots() -> asyncio.Semaphore:
-    return _slots.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(PICTURES_AT_A_TIME))
+log = logging.getLogger(__name__)
 
 
 class PictureStore:
@@ -36,11 +33,13 @@ class PictureStore:
 
     :param folder: where, made already
     :param settings: the connection, for its timeouts
+    :param decode: whether the pixels of each picture are decoded, too, before it is taken for whole
     """
 
-    def __init__(self, folder: ObjectStoragePath, settings: ConnectionSettings) -> None:
+    def __init__(self, folder: ObjectStoragePath, settings: ConnectionSettings, *, decode: bool = False) -> None:
         self._folder = folder
         self._settings = settings
+        self._decode = decode
 
     @classmethod
     async def open(cls, folder: str, settings: ConnectionSettings) -> PictureStore:
@@ -49,10 +48,14 @@ class PictureStore:
 
         :param folder: a local folder, or the URI of a folder of any fsspec file system
         :param settings: the connection
-        :raises ImageRouterInputError: if no file system is known for it
+        :raises ImageRouterInputError: if no file system is known for it, or ``[imagerouter] verify`` is not known
         :raises ImageRouterStorageError: if it could not be made
         """
-        return cls(await asyncio.to_thread(prepare_folder, folder), settings)
+        decode = _decodes()
+        prepared = await asyncio.to_thread(prepare_folder, folder)
+        if "://" not in folder and not folder.startswith(("/", "~")):
+            log.info("%s is a relative path: pictures are stored in %s, on %s", folder, prepared, gethostname())
+        return cls(prepared, settings, decode=decode)
 
     async def add(self, record: Record, content: bytes | None, stem: str, number: int) -> Record:
         """
@@ -71,9 +74,11 @@ class PictureStore:
 
     def _store(self, record: Record, content: bytes, stem: str) -> Record:
         try:
-            info = inspect_video(content) if is_video(content) else inspect(content)
+            info = inspect_video(content) if is_video(content) else inspect(content, decode=self._decode)
         except UnreadablePictureError as error:
-            raise ImageRouterStorageError(f"{record['uri'] or stem} is not a readable picture: {error}") from None
+            raise ImageRouterStorageError(
+                f"{shown(record['uri']) or stem} is not a readable picture: {error}"
+            ) from None
         path = store(content, self._folder, f"{stem}.{info.extension}", info.content_type)
         return {
             **record,
@@ -91,6 +96,14 @@ class PictureStore:
 async def _fetch(location: str, settings: ConnectionSettings) -> bytes:
     try:
         return await read(location, settings)
-    except (ImageRouterInputError, ImageRouterStorageError) as error:
+    except ReadError as error:
         # Not to be had, for good or for now: the picture was made nevertheless, and is paid for.
         raise ImageRouterStorageError(str(error), status_code=error.status_code) from error
+
+
+def _decodes() -> bool:
+    """Return whether the deployment wants pictures decoded before they are stored."""
+    verify: str = conf.get("imagerouter", "verify", fallback="structure")
+    if verify not in ("structure", "decode"):
+        raise ImageRouterInputError(f"[imagerouter] verify must be 'structure' or 'decode', not {verify!r}")
+    return verify == "decode"

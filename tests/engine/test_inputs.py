@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -130,6 +131,15 @@ def test_local_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         f"~/{place.name}",
     ):
         assert load(given) == [content]
+
+
+def test_data_uris() -> None:
+    content = picture()
+    uri = f"data:image/png;base64,{base64.b64encode(content).decode()}"
+    assert load([uri, {"url": uri}], mask=[uri]) == [content] * 3
+    with pytest.raises(ImageRouterInputError, match="not a readable picture") as caught:
+        load(uri[:-80])
+    assert len(str(caught.value)) < 300
 
 
 def test_links() -> None:

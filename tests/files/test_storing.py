@@ -17,7 +17,7 @@ from airflow.sdk import ObjectStoragePath
 from airflow.sdk.io import attach
 from fsspec.implementations.memory import MemoryFileSystem
 from support.object_store import URI, ObjectStore
-from support.pictures import SVG, picture
+from support.pictures import SVG, damaged_png, picture
 from support.raw_server import RawServer, answer
 
 from airflow_provider_imagerouter.engine.pictures import PictureStore
@@ -266,3 +266,28 @@ def test_a_large_object_appears_whole(object_store: ObjectStore) -> None:
     store(content, prepare_folder(f"{URI}/large"), "a.png")
     assert hashlib.sha256(object_store.get("large/a.png")).digest() == hashlib.sha256(content).digest()
     assert object_store.names() == ["large/a.png"]
+
+
+def test_a_relative_folder_is_made_absolute_and_the_log_says_where(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with caplog.at_level("INFO"):
+        record = add("pictures", picture())
+    assert record["path"] == f"file://{tmp_path}/pictures/poster.png"
+    assert f"file://{tmp_path}/pictures" in caplog.text
+    caplog.clear()
+    with caplog.at_level("INFO"):
+        add(str(tmp_path), picture())
+    assert "relative" not in caplog.text
+
+
+def test_pictures_are_decoded_if_the_deployment_wants_that(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert add(str(tmp_path), damaged_png())["width"] == 64
+    monkeypatch.setenv("AIRFLOW__IMAGEROUTER__VERIFY", "decode")
+    with pytest.raises(ImageRouterStorageError, match="not a readable picture"):
+        add(str(tmp_path), damaged_png())
+    assert add(str(tmp_path), picture())["width"] == 32
+    monkeypatch.setenv("AIRFLOW__IMAGEROUTER__VERIFY", "thoroughly")
+    with pytest.raises(ImageRouterInputError, match="'structure' or 'decode', not 'thoroughly'"):
+        add(str(tmp_path), picture())

@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from support.pictures import SVG, movie, picture, webm
+from support.pictures import SVG, damaged_png, movie, picture, webm
 
 from airflow_provider_imagerouter.media import images
 from airflow_provider_imagerouter.media.formats import PictureInfo, UnreadablePictureError
@@ -130,22 +130,10 @@ def test_a_directory_that_leads_back_to_itself_has_an_end() -> None:
         inspect(bytes(content))
 
 
-def damaged() -> bytes:
-    """A PNG whose structure is in order, and whose pixels are not."""
-    content = bytearray(picture("PNG", (64, 64)))
-    start = content.index(b"IDAT")
-    length = int.from_bytes(content[start - 4 : start], "big")
-    content[start + 4 : start + 4 + length] = bytes(length)
-    content[start + 4 + length : start + 8 + length] = zlib.crc32(content[start : start + 4 + length]).to_bytes(
-        4, "big"
-    )
-    return bytes(content)
-
-
 def test_pixels_are_decoded_if_that_is_asked_for() -> None:
-    assert inspect(damaged()).width == 64
+    assert inspect(damaged_png()).width == 64
     with pytest.raises(UnreadablePictureError):
-        inspect(damaged(), decode=True)
+        inspect(damaged_png(), decode=True)
     for name, content in WHOLE.items():
         if not is_video(content):
             assert inspect(content, decode=True) == inspect(content), name
@@ -218,4 +206,4 @@ def test_no_other_program_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_only_the_limit_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "MAX_DECODED_PIXELS", 64 * 64 - 1)
-    assert inspect(damaged(), decode=True).width == 64
+    assert inspect(damaged_png(), decode=True).width == 64

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import zlib
 from typing import Any
 
 from PIL import Image
@@ -48,3 +49,15 @@ def movie(brand: bytes = b"isom") -> bytes:
     size = b"\0" * 76 + (640 << 16).to_bytes(4, "big") + (480 << 16).to_bytes(4, "big")
     described = box(b"moov", box(b"mvhd", length), box(b"trak", box(b"tkhd", size)))
     return box(b"ftyp", brand, b"\0" * 4, brand) + described + box(b"mdat", bytes(60))
+
+
+def damaged_png() -> bytes:
+    """A PNG whose structure is in order, and whose pixels are not."""
+    content = bytearray(picture("PNG", (64, 64)))
+    start = content.index(b"IDAT")
+    length = int.from_bytes(content[start - 4 : start], "big")
+    content[start + 4 : start + 4 + length] = bytes(length)
+    content[start + 4 + length : start + 8 + length] = zlib.crc32(content[start : start + 4 + length]).to_bytes(
+        4, "big"
+    )
+    return bytes(content)
