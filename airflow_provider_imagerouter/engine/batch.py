@@ -153,12 +153,12 @@ class Batch:
         if self._max_cost_usd is None and self._settings.max_cost_usd is None:
             return
         catalogue = await self._hook.get_catalogue()
-        models = {self._model(request) for request in self._requests} - {None}
-        if unknown := sorted(str(model) for model in models if model not in catalogue):
-            raise ImageRouterInputError(
-                f"max_cost_usd needs the price of every model, but ImageRouter's catalogue does not have "
-                f"{', '.join(map(repr, unknown))}; nothing was sent"
-            )
+        models = sorted({model for request in self._requests if (model := self._model(request))})
+        faults = [catalogue.describe_missing(model) for model in models if model not in catalogue]
+        known = [model for model in models if model in catalogue]
+        faults += [f"It does not say what {model} costs" for model in known if catalogue[model].max_price is None]
+        if faults:
+            raise ImageRouterInputError(f"max_cost_usd needs each model's price; nothing was sent. {'. '.join(faults)}")
 
     async def _run_all(self) -> None:
         indexes = iter(range(len(self._requests)))

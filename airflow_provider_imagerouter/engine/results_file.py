@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 from uuid import uuid4
@@ -81,6 +82,7 @@ class ResultsFile:
         self._path: ObjectStoragePath | None = None
         self._appended: IO[bytes] | None = None
         self._is_published = True
+        self._seen: str | None = None
 
     def open(self) -> None:
         """
@@ -108,6 +110,8 @@ class ResultsFile:
         :raises ImageRouterStorageError: if it could not be written; :meth:`finish` tries again
         """
         line = _to_line(row)
+        if row["status"] == "success" and line == self._rows.get(row["index"]):
+            return
         with self._storage_errors("write"):
             self._rows.put(row["index"], line)
             self._is_published = False
@@ -123,11 +127,10 @@ class ResultsFile:
         if self._is_local or self._is_published:
             return
         with self._storage_errors("write"):
-            lines = (line for index in range(self._number) if (line := self._rows.get(index)))
-            if self._path is None:
-                self._path = self._claim(list(lines))
-            else:
-                _write(self._path, lines)
+            path = self._path = self._path or self._claim(self._rows)
+            self._heed_other_attempt(path)
+            _write(path, self._rows)
+            self._seen = _key(path)
         self._is_published = True
 
     def finish(self, missing: Callable[[int], Row]) -> tuple[str, Totals]:
@@ -147,11 +150,10 @@ class ResultsFile:
                 yield line
 
         with self._storage_errors("write"):
-            if self._path is None:
-                self._path = self._claim([])
-            self._heed_other_attempt(self._path)
-            _write(self._path, lines())
-        return str(self._path), totals
+            path = self._path = self._path or self._claim([_to_line(missing(0))] if self._number else [])
+            self._heed_other_attempt(path)
+            _write(path, lines())
+        return str(path), totals
 
     def close(self) -> None:
         """Let go of all files."""
@@ -162,39 +164,45 @@ class ResultsFile:
     def _append(self, line: bytes) -> None:
         if self._path is None:
             self._path = self._claim([line])
-            self._appended = Path(self._path.path).open("ab", buffering=0)  # noqa: SIM115  # until the batch ends
+            self._go_on_with(self._path)
         elif self._appended:
             _write_whole(self._appended, line)
 
-    def _claim(self, lines: list[bytes]) -> ObjectStoragePath:
-        """Return the path of the results, written for the first time: that without a task, if it is free."""
+    def _claim(self, lines: Iterable[bytes]) -> ObjectStoragePath:
+        """Return the path of the results: that without a task, if it is free, or an attempt of this task has it."""
         first, own = self._names
-        try:
-            with _open(first, "xb") as file:
-                file.writelines(lines)
-        except FileExistsError:
-            path = first if self._is_ours(first) else own  # ours: an attempt that overlaps, or a repeated write
-            _write(path, lines)
-            return path
-        return first
+        return first if _create(first, lines) or self._is_ours(first) else own
 
     def _go_on_with(self, path: ObjectStoragePath) -> None:
-        """Take over the rows of an earlier attempt, and nothing else that is in its file."""
+        """
+        Take over the rows of an earlier attempt, and nothing else that is in its file.
+
+        Only successes are to be seen at once: others will have another row, and of each request there shall be one.
+        """
         for index, line in self._rows_in(path):
-            self._rows.put(index, line)
+            if index not in self._rows:
+                self._rows.put(index, line)
         if self._is_local:
-            _write(path, (line for index in range(self._number) if (line := self._rows.get(index))))
+            made = (line for line in self._rows if _is_success(line))
+            first = next(made, None) or next(iter(self._rows), b"")  # whose id says whose file it is
+            _write(path, chain([first], made))
             self._appended = Path(path.path).open("ab", buffering=0)  # noqa: SIM115  # until the batch ends
 
     def _heed_other_attempt(self, path: ObjectStoragePath) -> None:
         """Take over the successes of an attempt that wrote meanwhile: one of both was frozen, and both end."""
-        with suppress(FileNotFoundError):
-            if self._appended and os.path.samestat(os.fstat(self._appended.fileno()), Path(path.path).stat()):
-                return
+        if self._is_as_it_was_left(path):
+            return
         for index, line in self._rows_in(path):
-            mine = self._rows.get(index)
-            if json.loads(line)["status"] == "success" and not (mine and json.loads(mine)["status"] == "success"):
+            if _is_success(line) and not _is_success(self._rows.get(index)):
                 self._rows.put(index, line)
+
+    def _is_as_it_was_left(self, path: ObjectStoragePath) -> bool:
+        try:
+            if self._appended:
+                return os.path.samestat(os.fstat(self._appended.fileno()), Path(path.path).stat())
+            return self._seen == _key(path)
+        except FileNotFoundError:
+            return True
 
     def _rows_in(self, path: ObjectStoragePath) -> Iterator[tuple[int, bytes]]:
         """Return the rows that another attempt wrote of these requests, and that say something of them."""
@@ -238,6 +246,10 @@ class _Rows:
     def __contains__(self, index: int) -> bool:
         return bool(self._lengths[index]) or index in self._unwritten
 
+    def __iter__(self) -> Iterator[bytes]:
+        """Return the rows that are there, in order."""
+        return (line for index in range(len(self._begins)) if (line := self.get(index)))
+
     def put(self, index: int, line: bytes) -> None:
         self._unwritten[index] = line
         self._begins[index] = _write_whole(self._file, line)
@@ -257,6 +269,24 @@ class _Rows:
 def _open(path: ObjectStoragePath, mode: str) -> Any:
     path.fs.invalidate_cache()
     return path.fs.open(path.path, mode, block_size=PART_BYTES)
+
+
+def _key(path: ObjectStoragePath) -> str:
+    """Return what changes when somebody writes a file."""
+    path.fs.invalidate_cache()
+    return str(path.fs.ukey(path.path))
+
+
+def _create(path: ObjectStoragePath, lines: Iterable[bytes]) -> bool:
+    """Write a file that is not there, and return whether it was not."""
+    try:
+        if path.exists():  # asked first, too: s3fs makes an empty object whether it is there or not
+            return False
+        with _open(path, "xb") as file:
+            file.writelines(lines)
+    except FileExistsError:
+        return False
+    return True
 
 
 def _write(path: ObjectStoragePath, lines: Iterable[bytes]) -> None:
@@ -296,6 +326,10 @@ def _parse(line: bytes) -> dict[str, Any]:
     except ValueError:
         return {}
     return row if isinstance(row, dict) else {}
+
+
+def _is_success(line: bytes) -> bool:
+    return _parse(line).get("status") == "success"
 
 
 def _to_line(row: Row) -> bytes:

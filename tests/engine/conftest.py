@@ -58,6 +58,10 @@ class SmallDisk:
     def make_read_only(self, read_only: bool = True) -> None:
         self._as_root("mount", "-o", f"remount,{'ro' if read_only else 'rw'}", str(self.folder))
 
+    def make_larger(self) -> None:
+        """Make room for all that tests store."""
+        self._as_root("mount", "-o", "remount,size=64m", str(self.folder))
+
     def unmount(self) -> None:
         self._as_root("umount", str(self.folder))
 
