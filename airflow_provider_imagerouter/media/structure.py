@@ -31,7 +31,7 @@ def check_png(content: memoryview) -> None:
     _must(has_pixels, "it has no pixels")
 
 
-_JPEG_MARKER = re.compile(rb"\xff+([^\x00\xff\xd0-\xd7])", re.DOTALL)
+_JPEG_MARKER = re.compile(rb"\xff([^\x00\xff\xd0-\xd7])")
 """What ends compressed data: a marker that is neither an escaped 0xFF nor a restart."""
 
 _JPEG_START_OF_SCAN, _JPEG_END = b"\xda", b"\xd9"
