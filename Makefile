@@ -35,6 +35,7 @@ test-oldest: $(OLDEST)/.installed
 ## Prints how long things take; asserts nothing.
 benchmark: $(NEWEST)/.installed-dev
 	$(NEWEST)/bin/python tests/benchmarks/import_time.py
+	$(NEWEST)/bin/python tests/benchmarks/bench_pictures.py
 
 clean:
 	rm -rf $(NEWEST) $(OLDEST) .airflow demo-output build dist

@@ -113,10 +113,12 @@ class Batch:
         self._requests = requests
         self._folder = folder
         self._identity = identity
-        self._filename = filename
+        self._filename = clean_name(filename) if filename else None
         self._max_concurrency = min(max_concurrency, len(requests))
         self._max_cost_usd = max_cost_usd
-        self._taken_names = Counter(name.casefold() for request in requests if (name := request.get("filename")))
+        self._taken_names = Counter(
+            clean_name(name).casefold() for request in requests if (name := request.get("filename"))
+        )
         self._no_metadata: dict[str, Any] | None = {} if any(request.get("metadata") for request in requests) else None
         self._results = ResultsFile(folder, identity, len(requests), lambda index: self._item(index).id)
         self._thread = ThreadPoolExecutor(1, "imagerouter-results")
@@ -287,8 +289,9 @@ class Batch:
     def _stem(self, index: int, name: str | None, digest: str) -> str:
         """Return the name of a request's pictures; its own, where no other request has the same."""
         if name is None:
-            return f"{self._filename}-{index:05d}" if self._filename else f"{index:05d}-{digest}"
-        return name if self._taken_names[name.casefold()] == 1 else f"{name}-{index:05d}"
+            return request_stem(index, self._filename, digest)
+        name = clean_name(name)
+        return name if self._taken_names[name.casefold()] == 1 else request_stem(index, name, digest)
 
     def _model(self, parameters: Mapping[str, Any]) -> str | None:
         try:

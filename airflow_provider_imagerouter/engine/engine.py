@@ -31,6 +31,7 @@ from airflow_provider_imagerouter.exceptions import (
     ImageRouterOrphanedIntentError,
     ImageRouterStorageError,
 )
+from airflow_provider_imagerouter.files.naming import candidate_stem
 from airflow_provider_imagerouter.ledger.async_ledger import AsyncLedger
 from airflow_provider_imagerouter.ledger.ledger import fingerprint
 from airflow_provider_imagerouter.records import Record, describe_stored, records_of
@@ -71,7 +72,7 @@ class Job:
 
     def candidates(self, n: int) -> list[Job]:
         """Return the job as it is to be done `n` times; each has a name of its own."""
-        return [self] if n == 1 else [replace(self, stem=f"{self.stem}-{number}") for number in range(1, n + 1)]
+        return [replace(self, stem=candidate_stem(self.stem, number, n)) for number in range(1, n + 1)]
 
     def check(self, settings: ConnectionSettings) -> tuple[Request, InputPictures | None]:
         """

@@ -12,6 +12,7 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
 from airflow_provider_imagerouter.files.errors import ReadError
+from airflow_provider_imagerouter.files.naming import picture_name
 from airflow_provider_imagerouter.files.reading import read, shown
 from airflow_provider_imagerouter.files.storing import prepare_folder, store
 from airflow_provider_imagerouter.media.formats import UnreadablePictureError
@@ -64,22 +65,22 @@ class PictureStore:
         :param record: what is known of it
         :param content: its bytes; None to read them from the record's ``uri``
         :param stem: its name without extension
-        :param number: which picture of this name; the second gets ``-2`` after it, and so on
+        :param number: which picture of this name, from 1
         :return: the record, completed
         :raises ImageRouterStorageError: if it could not be fetched, is not readable, or could not be stored
         """
         if content is None:
             content = await _fetch(record["uri"], self._settings)
-        return await asyncio.to_thread(self._store, record, content, stem if number == 1 else f"{stem}-{number}")
+        return await asyncio.to_thread(self._store, record, content, stem, number)
 
-    def _store(self, record: Record, content: bytes, stem: str) -> Record:
+    def _store(self, record: Record, content: bytes, stem: str, number: int) -> Record:
         try:
             info = inspect_video(content) if is_video(content) else inspect(content, decode=self._decode)
         except UnreadablePictureError as error:
             raise ImageRouterStorageError(
                 f"{shown(record['uri']) or stem} is not a readable picture: {error}"
             ) from None
-        path = store(content, self._folder, f"{stem}.{info.extension}", info.content_type)
+        path = store(content, self._folder, picture_name(stem, number, info.extension), info.content_type)
         return {
             **record,
             "uri": str(path),
