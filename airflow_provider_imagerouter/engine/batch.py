@@ -29,6 +29,7 @@ from airflow_provider_imagerouter.exceptions import (
     ImageRouterInputError,
     ImageRouterStorageError,
 )
+from airflow_provider_imagerouter.files.naming import clean_name, request_stem
 from airflow_provider_imagerouter.results import Manifest, Row
 
 if TYPE_CHECKING:
