@@ -24,7 +24,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [
             {
                 "integration-name": INTEGRATION,
-                "python-modules": [f"{package}.hooks.imagerouter", f"{package}.hooks.imagerouter_async"],
+                "python-modules": [f"{package}.hooks.imagerouter"],
             }
         ],
         "operators": [

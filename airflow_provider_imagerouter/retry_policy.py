@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException
+from typing_extensions import override
 
 from airflow_provider_imagerouter.exceptions import ImageRouterRateLimitError
 
@@ -27,10 +28,10 @@ class ImageRouterRetryPolicy(RetryPolicy):
         ImageRouterGenerateOperator(task_id="poster", ..., retries=5, retry_policy=ImageRouterRetryPolicy())
     """
 
+    @override
     def evaluate(
         self, exception: BaseException, try_number: int, max_tries: int, context: Context | None = None
     ) -> RetryDecision:
-        """Decide about a failed attempt."""
         if isinstance(exception, ImageRouterRateLimitError):
             return RetryDecision.retry(timedelta(seconds=exception.retry_after), reason=str(exception))
         return RetryDecision.default()

@@ -8,6 +8,8 @@ from dataclasses import dataclass, field, fields, replace
 from decimal import Decimal
 from typing import Any, TypedDict, Unpack
 
+from typing_extensions import override
+
 from airflow_provider_imagerouter.api import errors
 from airflow_provider_imagerouter.api.request import check_n
 
@@ -86,16 +88,16 @@ class Catalogue(Mapping[str, Model]):
         self._models = {model.id: model for model in models}
         self._aliases = {alias: model.id for model in self._models.values() for alias in model.aliases}
 
+    @override
     def __getitem__(self, name: str) -> Model:
-        """Return the model of an id or an alias."""
         return self._models[name if name in self._models else self._aliases[name]]
 
+    @override
     def __iter__(self) -> Iterator[str]:
-        """Return the ids."""
         return iter(self._models)
 
+    @override
     def __len__(self) -> int:
-        """Return how many models there are."""
         return len(self._models)
 
     def completed_by(self, other: Catalogue) -> Catalogue:

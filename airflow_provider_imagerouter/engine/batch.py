@@ -34,7 +34,7 @@ from airflow_provider_imagerouter.results import Manifest, Row
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.exceptions import Billed
-    from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+    from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
     from airflow_provider_imagerouter.identity import Identity
     from airflow_provider_imagerouter.records import Record
 

@@ -41,7 +41,7 @@ if TYPE_CHECKING:
 
     from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
-    from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+    from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
     from airflow_provider_imagerouter.ledger.ledger import Entry, Ledger
 
 log = logging.getLogger(__name__)

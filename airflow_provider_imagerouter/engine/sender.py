@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.api.request import Request
     from airflow_provider_imagerouter.engine.budget import Budget
-    from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+    from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
     from airflow_provider_imagerouter.ledger.async_ledger import AsyncLedger
     from airflow_provider_imagerouter.ledger.ledger import Entry
 

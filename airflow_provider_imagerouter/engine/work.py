@@ -63,7 +63,7 @@ class Work(ABC):
 
     def _engine(self, notes: Notes, **options: Any) -> Engine:
         from airflow_provider_imagerouter.engine.engine import Engine
-        from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+        from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
         from airflow_provider_imagerouter.ledger.ledger import Ledger, lease_seconds
         from airflow_provider_imagerouter.money import to_usd
 
@@ -137,7 +137,7 @@ class BatchWork(Work):
         import asyncio
 
         from airflow_provider_imagerouter.engine.batch import Batch
-        from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+        from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
         from airflow_provider_imagerouter.money import to_usd
 
         requests = self.requests

@@ -1,17 +1,20 @@
-"""The synchronous hook, on requests: for Dag authors' own tasks and the connection form's Test button."""
+"""The hooks: a synchronous one on requests, and an asynchronous one on httpx; neither is imported before it is used."""
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import BaseHook
+from typing_extensions import override
 
 from airflow_provider_imagerouter.exceptions import ImageRouterError
 from airflow_provider_imagerouter.hooks.connection import ConnectionSettings, read_connection
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 from airflow_provider_imagerouter.hooks.form import CONNECTION_FIELDS, UI_FIELD_BEHAVIOUR
+from airflow_provider_imagerouter.hooks.sharing import share
 
 if TYPE_CHECKING:
     from typing import Unpack
@@ -23,13 +26,17 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.catalogue import Catalogue, CostEstimate, Model, ModelFilters
     from airflow_provider_imagerouter.api.credits import Credits
     from airflow_provider_imagerouter.api.request import Options, Request
+    from airflow_provider_imagerouter.hooks.async_calls import AsyncCalls
 
 T = TypeVar("T")
+
+CATALOGUE_SECONDS = 600.0
+"""How long a listing of all models is used."""
 
 
 class ImageRouterHook(BaseHook):
     """
-    Talk to ImageRouter, synchronously.
+    Talk to ImageRouter, synchronously: for Dag authors' own tasks, the command line and the form's Test button.
 
     Calls that surely did not run (no connection, 429 with ``Retry-After``) are tried again for the connection's
     ``retry_timeout``; nothing else is, because a second POST may be a second bill. A method that has no success to
@@ -48,8 +55,8 @@ class ImageRouterHook(BaseHook):
         self.imagerouter_conn_id = imagerouter_conn_id
 
     @classmethod
-    def get_connection_form_widgets(cls) -> dict[str, Any]:
-        """Return the connection form's extra fields, for Airflow versions that do not read ``conn-fields``."""
+    @override
+    def get_connection_form_widgets(cls) -> dict[str, Any]:  # for Airflow versions that do not read ``conn-fields``
         from wtforms import StringField
         from wtforms.validators import Optional
 
@@ -60,8 +67,8 @@ class ImageRouterHook(BaseHook):
         }
 
     @classmethod
+    @override
     def get_ui_field_behaviour(cls) -> dict[str, Any]:
-        """Return how the connection form shows the standard fields, for the same versions."""
         return {key.replace("-", "_"): value for key, value in UI_FIELD_BEHAVIOUR.items()}
 
     @cached_property
@@ -69,6 +76,7 @@ class ImageRouterHook(BaseHook):
         """The connection, read once."""
         return read_connection(self.get_connection(self.imagerouter_conn_id))
 
+    @override
     def get_conn(self) -> requests.Session:
         """Return a session that sends the API key, and sends it to the API's own host only."""
         from airflow_provider_imagerouter.hooks.requests_transport import new_session
@@ -181,3 +189,147 @@ class ImageRouterHook(BaseHook):
             limit = self.settings.retry_timeout if retry_timeout is None else retry_timeout
             retrying = Retrying(**resending(limit))
             return retrying(lambda: call.result(exchange(session, self.settings, call)))
+
+
+class ImageRouterAsyncHook(BaseHook):
+    """
+    Talk to ImageRouter, asynchronously: the methods of :class:`ImageRouterHook`, with ``await``.
+
+    It is what the operators run on, and for Dag authors' own async tasks.
+
+    :param imagerouter_conn_id: connection of type ``imagerouter``
+    """
+
+    def __init__(self, imagerouter_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self.imagerouter_conn_id = imagerouter_conn_id
+        self._settings: ConnectionSettings | None = None
+        self._calls: AsyncCalls | None = None
+
+    async def get_settings(self) -> ConnectionSettings:
+        """Return the connection, read once."""
+        if self._settings is None:
+            self._settings = read_connection(await _get_connection(self.imagerouter_conn_id))
+        return self._settings
+
+    async def generate(
+        self, prompt: str | None = None, *, model: str | None = None, **options: Unpack[Options]
+    ) -> Answer:
+        """
+        Generate a picture from text. This costs money.
+
+        :param prompt: what to draw, 20,000 characters at most; some models need none
+        :param model: model id; the connection's default model if None
+        :param options: ``quality``, ``size``, ``response_format``, ``output_format``, and
+            ``extra_body``: a dict of parameters that are sent as they are, unchecked, and go before the others
+        """
+        from airflow_provider_imagerouter.api.request import ImageRequest
+
+        settings = await self.get_settings()
+        return await self.send(ImageRequest(model=settings.model(model), prompt=prompt, **options))
+
+    async def edit(
+        self,
+        image: bytes | Sequence[bytes],
+        prompt: str | None = None,
+        *,
+        mask: bytes | Sequence[bytes] | None = None,
+        model: str | None = None,
+        **options: Unpack[Options],
+    ) -> Answer:
+        """
+        Make a picture from pictures. This costs money.
+
+        :param image: the bytes of 1 to 16 pictures, each smaller than 25 MiB
+        :param prompt: what to make of them; some models need none
+        :param mask: the bytes of a picture that says where to edit, or of up to 16; few models take one
+        :param model: model id; the connection's default model if None
+        :param options: ``quality``, ``size``, ``response_format``, ``output_format``, and
+            ``extra_body``: a dict of parameters that are sent as they are, unchecked, and go before the others
+        """
+        from airflow_provider_imagerouter.media.images import edit_request
+
+        model = (await self.get_settings()).model(model)
+        request = await asyncio.to_thread(edit_request, image, mask, model=model, prompt=prompt, **options)
+        return await self.send(request)
+
+    async def send(self, request: Request, *, has_turn: bool = False) -> Answer:
+        """
+        Send a checked request. This costs money.
+
+        :param request: what to generate or edit
+        :param has_turn: whether :meth:`wait_for_turn` was awaited just before
+        """
+        return await self._run(request.call(), has_turn=has_turn)
+
+    async def wait_for_turn(self) -> None:
+        """Wait until the rate limit has room for a call, together with all others over this connection."""
+        await (await self._get_calls()).wait_for_turn()
+
+    async def list_models(self, **filters: Unpack[ModelFilters]) -> Catalogue:
+        """
+        Return the catalogue's models by id; an alias finds its model, too.
+
+        :param filters: ``output`` (``image``, ``video`` or ``text``; pictures and videos if left out), ``provider``,
+            ``free``, ``name``
+        """
+        from airflow_provider_imagerouter.api.listing import Listings
+
+        listings = Listings(**filters)
+        for call in listings:
+            try:
+                listing = await self._run(call)
+                listings.add(listing)
+            except ImageRouterError as error:
+                listings.add(error)
+        return listings.catalogue()
+
+    async def get_catalogue(self) -> Catalogue:
+        """Return all models; all tasks in this event loop share one listing, for ten minutes."""
+        settings = await self.get_settings()
+        return await share(("catalogue", settings), self.list_models, CATALOGUE_SECONDS)
+
+    async def get_model(self, model: str) -> Model:
+        """
+        Return one model of the catalogue.
+
+        :param model: model id or alias
+        :raises ImageRouterInputError: if there is none; names those near it
+        """
+        return (await self.list_models()).find(model)
+
+    async def get_credits(self) -> Credits:
+        """Return what the account holds, in USD."""
+        from airflow_provider_imagerouter.api.credits import get_credits_call
+
+        return await self._run(get_credits_call())
+
+    async def estimate_cost(self, requests: Sequence[str | Mapping[str, Any]]) -> CostEstimate:
+        """
+        Return what requests may cost together, USD.
+
+        :param requests: each a prompt, or a dict of parameters; only ``model`` and ``n`` matter
+        """
+        from airflow_provider_imagerouter.api.catalogue import estimate_cost
+
+        settings = await self.get_settings()
+        return estimate_cost(await self.list_models(), requests, settings.model)
+
+    async def _run(self, call: Call[T], *, has_turn: bool = False) -> T:
+        return await (await self._get_calls()).run(call, has_turn=has_turn)
+
+    async def _get_calls(self) -> AsyncCalls:
+        from airflow_provider_imagerouter.hooks.async_calls import AsyncCalls
+
+        if self._calls is None:
+            self._calls = AsyncCalls(await self.get_settings())
+        return self._calls
+
+
+async def _get_connection(conn_id: str) -> Any:
+    """Read a connection without blocking the event loop, in all Airflow 3 versions."""
+    if hasattr(BaseHook, "aget_connection"):
+        return await BaseHook.aget_connection(conn_id)
+    from asgiref.sync import sync_to_async  # whose threads lead back to the triggerer's loop, which Airflow 3.0 needs
+
+    return await sync_to_async(BaseHook.get_connection)(conn_id)

@@ -11,6 +11,7 @@ import requests
 import urllib3.exceptions
 from requests.adapters import HTTPAdapter
 from requests.auth import AuthBase
+from typing_extensions import override
 from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 
@@ -41,15 +42,15 @@ def _connecting(connection: HTTPConnection) -> Iterator[None]:
 
 
 class _Connection(HTTPConnection):
+    @override
     def connect(self) -> None:
-        """Connect, or say that nothing was sent."""
         with _connecting(self):
             super().connect()
 
 
 class _TlsConnection(HTTPSConnection):
+    @override
     def connect(self) -> None:
-        """Connect, or say that nothing was sent."""
         with _connecting(self):
             super().connect()
 
@@ -65,13 +66,13 @@ class _TlsPool(HTTPSConnectionPool):
 class _Adapter(HTTPAdapter):
     """Tells calls that never left from calls that broke: requests' own errors do not, where TLS is in play."""
 
+    @override
     def init_poolmanager(self, *args: Any, **kwargs: Any) -> None:
-        """Make the pools of direct connections; called by requests."""
         super().init_poolmanager(*args, **kwargs)
         self.poolmanager.pool_classes_by_scheme = _POOLS
 
+    @override
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> Any:
-        """Return the pools of connections through a proxy; called by requests."""
         manager = super().proxy_manager_for(proxy, **kwargs)
         if not proxy.lower().startswith("socks"):  # those connect in ways of their own
             manager.pool_classes_by_scheme = _POOLS
@@ -91,8 +92,8 @@ class KeyForOneHost(AuthBase):
     def __init__(self, settings: ConnectionSettings) -> None:
         self._settings = settings
 
+    @override
     def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        """Add the key, if the request goes to the API's scheme, host and port."""
         ours, theirs = urlsplit(self._settings.base_url), urlsplit(request.url or "")
         if (ours.scheme, ours.netloc.lower()) == (theirs.scheme, str(theirs.netloc).lower()):
             request.headers["Authorization"] = self._settings.authorization

@@ -52,7 +52,7 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
     async def _store(self, folder: str, stem: str) -> list[Record]:
         from airflow_provider_imagerouter.engine.inputs import records
         from airflow_provider_imagerouter.engine.pictures import PictureStore
-        from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+        from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
 
         settings = await ImageRouterAsyncHook(self.imagerouter_conn_id).get_settings()
         found = records(self.image, "image")

@@ -48,7 +48,7 @@ class ImageRouterTrigger(BaseTrigger):
 def _import_engine() -> None:
     """Import what the first work needs, which takes a second, outside the event loop that all triggers share."""
     from airflow_provider_imagerouter.engine import batch  # noqa: F401
-    from airflow_provider_imagerouter.hooks import imagerouter_async  # noqa: F401
+    from airflow_provider_imagerouter.hooks import async_calls  # noqa: F401
     from airflow_provider_imagerouter.hooks.httpx_transport import ssl_context
 
     ssl_context()

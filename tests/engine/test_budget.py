@@ -11,8 +11,7 @@ import pytest
 from airflow_provider_imagerouter.api.catalogue import Catalogue, Model
 from airflow_provider_imagerouter.engine.budget import Budget
 from airflow_provider_imagerouter.exceptions import ImageRouterBudgetError, ImageRouterInputError
-from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterHook
-from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook, ImageRouterHook
 
 
 def catalogue(**prices: str | None) -> Catalogue:

@@ -12,7 +12,7 @@ from support.clients import Clients
 from support.raw_server import RawServer, Script, Visitor, answer
 
 from airflow_provider_imagerouter.api.call import Reply
-from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
 from airflow_provider_imagerouter.hooks.pace import Pace, pace_of
 
 

@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 from airflow_provider_imagerouter.exceptions import ImageRouterError
-from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterHook
-from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook, ImageRouterHook
 
 KEY = "key-of-the-tests-".ljust(64, "7")
 
