@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -36,7 +36,7 @@ class Picture:
     """
 
     url: str | None
-    content: bytes | None
+    content: bytes | None = field(repr=False)  # megabytes, and asyncio asks for a repr of what a task returns
     revised_prompt: str | None
 
 

@@ -6,7 +6,7 @@ import json
 import re
 import textwrap
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Self, TypedDict
 
 from airflow_provider_imagerouter.api import errors
@@ -49,7 +49,7 @@ class InputPicture:
     :param content_type: its media type, found from the bytes, e.g. ``image/png``
     """
 
-    content: bytes
+    content: bytes = field(repr=False)
     content_type: str
 
     def part(self, field: str, name: str) -> UploadedFile:
