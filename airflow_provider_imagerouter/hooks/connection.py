@@ -94,7 +94,7 @@ def read_connection(connection: Connection) -> ConnectionSettings:
     extra = connection.extra_dejson
     if not isinstance(extra, dict):
         raise ImageRouterInputError(f"The extra of the connection {connection.conn_id!r} must be a JSON object")
-    if unknown := sorted(map(str, extra.keys() - CONNECTION_FIELDS.keys())):
+    if unknown := ", ".join(sorted(extra.keys() - CONNECTION_FIELDS.keys())):
         log.warning("The extra of the connection %r has fields that nothing reads: %s", connection.conn_id, unknown)
     return ConnectionSettings(
         base_url=_base_url(connection),

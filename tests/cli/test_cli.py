@@ -8,8 +8,10 @@ import os
 import subprocess
 import sys
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from support.raw_server import RawServer, answer
 
 from airflow_provider_imagerouter.__main__ import main
 
@@ -21,6 +23,7 @@ PROGRAMS = pytest.mark.parametrize(
     ],
     ids=" ".join,
 )
+CATALOGUES = Path(__file__).parents[1] / "api" / "catalogues"
 SCHNELL = "black-forest-labs/FLUX-1-schnell"
 
 
@@ -143,6 +146,39 @@ def test_models_are_chosen_by_what_they_do_and_cost(ask):
     assert chosen("--name", "flux") == those(lambda model: "flux" in model["id"].lower())
     assert chosen("--edit", "--mask", "--max-price", "0.007", "--name", "schnell") == {SCHNELL}
     assert chosen("--name", "no such model") == set()
+
+
+def test_text_models_with_prices_of_a_million_tokens(ask, connect, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
+    with RawServer(answer((CATALOGUES / "v3_array.json").read_text())) as server:
+        connect("today", host=server.url, password="k" * 64)
+        header, *rows = ask("models", "--output", "text", "--conn-id", "today").table
+    assert header == ["model", "makes", "takes", "price"]
+    assert rows == [["wordsmith/novel-2", "text", "image", "prompt $10.00, completion $30.00 a million tokens"]]
+
+
+@pytest.mark.parametrize("shape", sorted(path.stem for path in CATALOGUES.glob("*.json")))
+def test_every_shape_of_the_catalogue_will_do(shape, ask, connect, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
+    with RawServer(answer((CATALOGUES / f"{shape}.json").read_text())) as server:
+        connect("any", host=server.url, password="k" * 64)
+        (waves,) = ask("models", "--video", "--json", "--conn-id", "any").json
+        estimate = ask("estimate", "--model", "acme/painter", "--n", "2", "--json", "--conn-id", "any").json
+    assert (waves["id"], waves["max_price"]) == ("studio/waves", 1.4)
+    assert estimate == {"min": 0.02, "average": 0.04, "max": 0.1}
+
+
+def test_a_model_whose_price_is_not_known_is_listed(ask, connect, monkeypatch):
+    monkeypatch.setenv("NO_PROXY", "*")
+    listing = '{"acme/new": {"output": ["image"]}, "acme/old": {"output": ["image"], "price": {"value": 0.04}}}'
+    with RawServer(answer(listing)) as server:
+        connect("any", host=server.url, password="k" * 64)
+        _, *rows = ask("models", "--conn-id", "any").table
+        found = ask("models", "--max-price", "1", "--json", "--conn-id", "any").json
+        refused = ask("estimate", "--model", "acme/new", "--conn-id", "any").error
+    assert [(row[0], row[-1]) for row in rows] == [("acme/old", "$0.0400"), ("acme/new", "not known")]
+    assert [model["id"] for model in found] == ["acme/old"]
+    assert refused == "Error: ImageRouter's catalogue does not say what acme/new costs"
 
 
 def test_an_estimate_counts_every_picture(ask):

@@ -33,6 +33,13 @@ BASE_URLS: dict[str, tuple[dict[str, Any], str]] = {
     "port field": ({"host": "ir.example.com", "port": 8443}, "https://ir.example.com:8443"),
     "both ports": ({"host": "http://ir.example.com:81", "port": 8443}, "http://ir.example.com:81"),
     "path": ({"host": "https://gateway.example.com/ai/imagerouter/"}, "https://gateway.example.com/ai/imagerouter"),
+    "OpenAI's": ({"host": "https://api.imagerouter.io/v1/openai"}, "https://api.imagerouter.io"),
+    "OpenAI's with a slash": ({"host": "https://api.imagerouter.io/v1/openai/"}, "https://api.imagerouter.io"),
+    "version": ({"host": "https://api.imagerouter.io/v1"}, "https://api.imagerouter.io"),
+    "version behind a gateway": ({"host": "https://g.example.com/ai/v1/"}, "https://g.example.com/ai"),
+    "version as schema": ({"host": "ir.example.com", "schema": "v1/openai"}, "https://ir.example.com"),
+    "no version": ({"host": "https://g.example.com/aiv1"}, "https://g.example.com/aiv1"),
+    "another version": ({"host": "https://g.example.com/v1/ai"}, "https://g.example.com/v1/ai"),
     "all of it": ({"host": "http://g.example.com:81/ai"}, "http://g.example.com:81/ai"),
     "schema http": ({"host": "ir.example.com", "schema": "http"}, "http://ir.example.com"),
     "schema https": ({"host": "127.0.0.1", "schema": "https", "port": 8443}, "https://127.0.0.1:8443"),
@@ -87,6 +94,21 @@ def test_a_bad_base_url(host: str) -> None:
 def test_no_key(password: str | None) -> None:
     with pytest.raises(ImageRouterInputError, match="'mine' has no API key"):
         settings(password)
+
+
+def test_a_key_in_the_login_field_says_where_keys_go() -> None:
+    with pytest.raises(
+        ImageRouterInputError, match="something in its login field; the key goes into the password"
+    ) as caught:
+        settings(None, login=KEY)
+    assert KEY not in str(caught.value)
+
+
+def test_fields_that_nothing_reads_are_warned_of(caplog: pytest.LogCaptureFixture) -> None:
+    settings(extra={"read_timeout": 5, "timeout": 7, "api_key": KEY})
+    (record,) = caplog.records
+    assert "'mine' has fields that nothing reads: api_key, timeout" in record.getMessage()
+    assert KEY not in record.getMessage()
 
 
 def test_the_line_break_that_came_with_a_pasted_key_goes() -> None:

@@ -80,16 +80,19 @@ def test_another_name_of_a_model_only_warns(
     assert "catalogue has no model 'google/gemini-2.5-flash-image'" in caplog.text
 
 
+@pytest.mark.parametrize("options", [{}, {"validate_model": True}, {"max_cost_usd": 1}], ids=str)
 def test_a_mistyped_model_is_refused_with_its_near_matches(
-    imagerouter_connection: Any, run_dag: Any, capsys: Any
+    options: dict[str, Any], imagerouter_connection: Any, run_dag: Any, capfd: Any, caplog: Any
 ) -> None:
     with DAG("mistyped") as dag:
-        ImageRouterGenerateOperator(task_id="task", prompt="x", model="openai/gpt-image-l", validate_model=True)
+        ImageRouterGenerateOperator(task_id="task", prompt="x", model="openai/gpt-image-l", **options)
     run = run_dag(dag)
 
     assert run.task_state("task") == "failed"
     assert imagerouter_connection.ledger()["totals"]["billed_calls"] == 0
-    assert "Near it: openai/gpt-image-1" in capsys.readouterr().out
+    captured = capfd.readouterr()
+    said = captured.out + captured.err + caplog.text
+    assert "Near it: openai/gpt-image-2, openai/gpt-image-1, openai/gpt-image-1-mini" in said
 
 
 def test_a_batch_asks_for_the_catalogue_once(imagerouter_connection: Any, run_dag: Any, tmp_path: Any) -> None:
