@@ -15,9 +15,6 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-# What the README's commands do does not depend on the Airflow that runs the tests: once is enough.
-pytestmark = pytest.mark.needs_airflow("3.1")
-
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text()
 KEY = "your-api-key"
