@@ -13,11 +13,15 @@ UV := $(NEWEST)/bin/uv
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 PYTEST := -m pytest --numprocesses $$(($(CORES) + 1)) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo test quick lint types test-newest test-oldest coverage benchmark clean
+.PHONY: demo ui test quick lint types test-newest test-oldest coverage benchmark clean
 
 ## Runs the quickstart Dag in a real Airflow, against the sandbox or, with IMAGEROUTER_API_KEY=…, the real API.
 demo: $(NEWEST)/.installed
 	@$(NEWEST)/bin/python scripts/demo.py
+
+## Airflow's UI with the example Dags, against the same; Ctrl-C stops all of it.
+ui: $(NEWEST)/.installed
+	@$(NEWEST)/bin/python scripts/ui.py
 
 ## Everything CI runs.
 test: lint types test-newest test-oldest coverage

@@ -125,10 +125,9 @@ async def ours(url: str, folder: str, number: int) -> None:
 
 async def base64_calls(url: str, folder: str, number: int) -> None:
     """Make pictures whose bytes come with the answers, and store them as the engine does."""
-    from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
-
     from airflow_provider_imagerouter.api.request import ImageRequest
     from airflow_provider_imagerouter.engine.pictures import PictureStore
+    from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
     from airflow_provider_imagerouter.records import records_of
 
     hook = ImageRouterAsyncHook()
