@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+PROMPT_FILES = (".prompt",)
+"""What the names of files beside the Dag end with that Airflow replaces by their content."""
+
+
+def is_final(value: Any) -> bool:
+    """
+    Return whether a value is known when the Dag is parsed: no template, no file, nothing that Airflow resolves later.
+
+    :param value: an operator's argument; of a list or dict all that is in it must be known
+    """
+    if isinstance(value, str):
+        return not (value.endswith(PROMPT_FILES) or any(mark in value for mark in ("{{", "{%", "{#")))
+    if isinstance(value, Mapping):
+        return all(map(is_final, value.values()))
+    if isinstance(value, list | tuple | set):
+        return all(map(is_final, value))
+    return not is_resolved_later(value)
 
 
 def is_resolved_later(value: Any) -> bool:
