@@ -35,3 +35,18 @@ def is_resolved_later(value: Any) -> bool:
     """
     # By what the value can do: the class of all that is resolved (ResolveMixin) is not public.
     return hasattr(value, "iter_references") or callable(value)
+
+
+async def get_connection(conn_id: str) -> Any:
+    """
+    Read a connection without blocking the event loop.
+
+    :param conn_id: of the connection
+    """
+    from airflow.providers.common.compat.sdk import BaseHook
+
+    if hasattr(BaseHook, "aget_connection"):
+        return await BaseHook.aget_connection(conn_id)
+    from asgiref.sync import sync_to_async  # whose threads lead back to the triggerer's loop, which Airflow 3.0 needs
+
+    return await sync_to_async(BaseHook.get_connection)(conn_id)

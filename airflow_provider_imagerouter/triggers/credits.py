@@ -65,7 +65,7 @@ async def holds_enough(imagerouter_conn_id: str, min_usd: Decimal) -> bool:
     :param min_usd: USD
     :raises ImageRouterError: if asking again would not help
     """
-    from airflow_provider_imagerouter.hooks.imagerouter_async import ImageRouterAsyncHook
+    from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
 
     try:
         remaining = (await ImageRouterAsyncHook(imagerouter_conn_id).get_credits()).remaining
