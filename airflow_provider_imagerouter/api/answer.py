@@ -60,7 +60,9 @@ class Answer:
 
     def __str__(self) -> str:
         """Say in a few words what came."""
-        return f"{len(self.pictures)} picture(s) for {'an unknown price' if self.cost is None else f'${self.cost}'}"
+        number = len(self.pictures)  # of pictures or videos: an answer does not say which
+        price = "an unknown price" if self.cost is None else f"${self.cost}"
+        return f"{number} result{'s' if number > 1 else ''} for {price}"
 
 
 def read_answer(reply: Reply) -> Answer:

@@ -120,10 +120,10 @@ class Request:
     def __str__(self) -> str:
         """Say in a few words what is asked for."""
         prompt = repr(textwrap.shorten(self.prompt, 80, placeholder="…")) if self.prompt else f"a {self.output}"
-        others = (value for name, value in self.parameters.items() if name not in ("model", "prompt"))
-        details = [textwrap.shorten(str(value), 80, placeholder="…") for value in others]
+        others = {name: value for name, value in self.parameters.items() if name not in ("model", "prompt")}
+        details = [f"{name} {textwrap.shorten(str(value), 80, placeholder='…')}" for name, value in others.items()]
         if self.images:
-            details.append(f"{len(self.images)} input picture(s)")
+            details.append(f"{len(self.images)} input picture{'s' if len(self.images) > 1 else ''}")
         return prompt + (f" ({', '.join(details)})" if details else "")
 
     def with_images(self, images: tuple[InputPicture, ...], masks: tuple[InputPicture, ...] = ()) -> Self:
@@ -239,7 +239,7 @@ def _check_text(name: str, value: Any) -> None:
     if not isinstance(value, str):
         raise errors.ImageRouterInputError(f"{name} must be a string, not {type(value).__name__}")
     if not value.strip():
-        raise errors.ImageRouterInputError(f"{name} is empty; leave it out (None) for the default")
+        raise errors.ImageRouterInputError(f"{name} is empty; None leaves it out")
     try:
         value.encode()
     except UnicodeEncodeError:

@@ -34,7 +34,7 @@ call = ImageRequest(model="test/test", prompt="a cat").call()
 body = b'{"data": [{"url": "https://pictures.invalid/a.png"}], "cost": 0.004}'
 print(call.result(Reply(200, {}, body)), "airflow" in sys.modules)
 """
-    assert run(code) == "1 picture(s) for $0.004 False"
+    assert run(code) == "1 result for $0.004 False"
 
 
 def test_its_errors_are_the_package_s() -> None:
