@@ -9,14 +9,26 @@ NEWEST := .venv
 OLDEST := .venv-airflow-3.0
 UV := $(NEWEST)/bin/uv
 
-.PHONY: demo test lint types test-newest test-oldest benchmark clean
+# One process of tests more than there are cores: some of them wait. A module stays in one process.
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+PYTEST := -m pytest --numprocesses $$(($(CORES) + 1)) --dist loadgroup --no-loadscope-reorder
+
+.PHONY: demo ui test quick lint types test-newest test-oldest coverage benchmark clean
 
 ## Runs the quickstart Dag in a real Airflow, against the sandbox or, with IMAGEROUTER_API_KEY=…, the real API.
 demo: $(NEWEST)/.installed
 	@$(NEWEST)/bin/python scripts/demo.py
 
+## Airflow's UI with the example Dags, against the same; Ctrl-C stops all of it.
+ui: $(NEWEST)/.installed
+	@$(NEWEST)/bin/python scripts/ui.py
+
 ## Everything CI runs.
-test: lint types test-newest test-oldest
+test: lint types test-newest test-oldest coverage
+
+## For daily work: all but what waits for whole Airflows and installations, on the newest Airflow only.
+quick: lint types
+	$(NEWEST)/bin/python $(PYTEST) -m "not waiting"
 
 lint: $(NEWEST)/.installed-dev
 	$(NEWEST)/bin/ruff check
@@ -27,10 +39,15 @@ types: $(NEWEST)/.installed-dev
 	$(NEWEST)/bin/mypy
 
 test-newest: $(NEWEST)/.installed-dev
-	$(NEWEST)/bin/python -m pytest
+	COVERAGE_FILE=.coverage.newest $(NEWEST)/bin/python $(PYTEST) --cov --cov-report=
 
 test-oldest: $(OLDEST)/.installed
-	$(OLDEST)/bin/python -m pytest
+	COVERAGE_FILE=.coverage.oldest $(OLDEST)/bin/python $(PYTEST) --cov --cov-report=
+
+## What the tests of both ran, together.
+coverage: test-newest test-oldest
+	$(NEWEST)/bin/coverage combine --keep .coverage.newest .coverage.oldest
+	$(NEWEST)/bin/coverage report
 
 ## Prints how long things take; asserts nothing.
 benchmark: $(NEWEST)/.installed-dev

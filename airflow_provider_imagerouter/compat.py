@@ -2,7 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
+
+PROMPT_FILES = (".prompt",)
+"""What the names of files beside the Dag end with that Airflow replaces by their content."""
+
+
+def is_final(value: Any) -> bool:
+    """
+    Return whether a value is known when the Dag is parsed: no template, no file, nothing that Airflow resolves later.
+
+    :param value: an operator's argument; of a list or dict all that is in it must be known
+    """
+    if isinstance(value, str):
+        return not (value.endswith(PROMPT_FILES) or any(mark in value for mark in ("{{", "{%", "{#")))
+    if isinstance(value, Mapping):
+        return all(map(is_final, value.values()))
+    if isinstance(value, list | tuple | set):
+        return all(map(is_final, value))
+    return not is_resolved_later(value)
 
 
 def is_resolved_later(value: Any) -> bool:
@@ -16,3 +35,18 @@ def is_resolved_later(value: Any) -> bool:
     """
     # By what the value can do: the class of all that is resolved (ResolveMixin) is not public.
     return hasattr(value, "iter_references") or callable(value)
+
+
+async def get_connection(conn_id: str) -> Any:
+    """
+    Read a connection without blocking the event loop.
+
+    :param conn_id: of the connection
+    """
+    from airflow.providers.common.compat.sdk import BaseHook
+
+    if hasattr(BaseHook, "aget_connection"):
+        return await BaseHook.aget_connection(conn_id)
+    from asgiref.sync import sync_to_async  # whose threads lead back to the triggerer's loop, which Airflow 3.0 needs
+
+    return await sync_to_async(BaseHook.get_connection)(conn_id)

@@ -7,32 +7,25 @@ Against the sandbox, or against the real API if IMAGEROUTER_API_KEY is set.
 from __future__ import annotations
 
 import json
-import os
-import subprocess
+import shutil
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from contact_sheet import Cell, draw_contact_sheet
+from local_airflow import AIRFLOW_HOME, EXAMPLES, OUTPUT, REPOSITORY, connection, prepare_database, run_logged
 
-from airflow_provider_imagerouter.sandbox.process import SandboxProcess
-
-REPOSITORY = Path(__file__).resolve().parent.parent
-DAG_FILE = REPOSITORY / "example_dags" / "example_imagerouter_quickstart.py"
-AIRFLOW_HOME = REPOSITORY / ".airflow"
+DAG_FILE = EXAMPLES / "example_imagerouter_quickstart.py"
 LOG = AIRFLOW_HOME / "demo.log"
-OUTPUT = REPOSITORY / "demo-output"
 
 
 def main() -> None:
     """Run the Dag, show its pictures, and draw the contact sheet."""
     AIRFLOW_HOME.mkdir(exist_ok=True)
     LOG.write_text("")
-    prepare_database()
+    prepare_database(LOG)
+    shutil.rmtree(OUTPUT, ignore_errors=True)
     with connection() as (title, environment):
         print(f"Running {DAG_FILE.name} with {title} …", flush=True)
         result = run_dag(environment)
@@ -43,32 +36,7 @@ def main() -> None:
     sheet = OUTPUT / "contact-sheet.png"
     draw_contact_sheet([cell(task, record) for task, record in pictures], "ImageRouter in Airflow", title, sheet)
     print(f"Contact sheet: {sheet.relative_to(REPOSITORY)}")
-
-
-def prepare_database() -> None:
-    """Make Airflow's metadata database, once for each version of Airflow."""
-    done = AIRFLOW_HOME / f"migrated-{version('apache-airflow')}"
-    if done.exists():
-        return
-    print(f"Preparing Airflow {version('apache-airflow')} in {AIRFLOW_HOME.name}/ …", flush=True)
-    if run_logged(["-m", "airflow", "db", "migrate"], {}) != 0:
-        sys.exit(f"Airflow's database could not be made; see {LOG.relative_to(REPOSITORY)}")
-    done.touch()
-
-
-@contextmanager
-def connection() -> Iterator[tuple[str, dict[str, str]]]:
-    """Give what is talked to a name, and the environment variable that makes it Airflow's connection."""
-    if key := os.environ.get("IMAGEROUTER_API_KEY"):
-        yield "the real ImageRouter", as_environment(json.dumps({"conn_type": "imagerouter", "password": key}))
-        return
-    with SandboxProcess() as sandbox:
-        yield "the sandbox", as_environment(sandbox.connection_uri())
-
-
-def as_environment(connection: str) -> dict[str, str]:
-    """Name a connection ``imagerouter_default``."""
-    return {"AIRFLOW_CONN_IMAGEROUTER_DEFAULT": connection}
+    print("\nNext: `make ui` opens Airflow with this Dag and the other examples.")
 
 
 def run_dag(environment: dict[str, str]) -> dict[str, Any]:
@@ -77,28 +45,11 @@ def run_dag(environment: dict[str, str]) -> dict[str, Any]:
     result.unlink(missing_ok=True)
     conf = json.dumps({"output_path": str(OUTPUT)})
     script = str(Path(__file__).with_name("run_dag.py"))
-    run_logged([script, str(DAG_FILE), conf, str(result)], environment)
+    run_logged([script, str(DAG_FILE), conf, str(result)], environment, LOG)
     if not result.exists():
         sys.exit(f"Airflow could not run the Dag; see {LOG.relative_to(REPOSITORY)}")
     found: dict[str, Any] = json.loads(result.read_text())
     return found
-
-
-def run_logged(arguments: list[str], environment: dict[str, str]) -> int:
-    """Run Python in the demo's Airflow and return its exit code; what it prints is added to the log."""
-    settings = {
-        "AIRFLOW_HOME": str(AIRFLOW_HOME),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(DAG_FILE.parent),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-    }
-    with LOG.open("a") as log:
-        return subprocess.run(
-            [sys.executable, *arguments],
-            env={**os.environ, **settings, **environment},
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            check=False,
-        ).returncode
 
 
 def describe_failure(errors: dict[str, str]) -> str:

@@ -27,13 +27,54 @@ os.environ["AIRFLOW_HOME"] = _home.name
 os.environ["AIRFLOW__CORE__LOAD_EXAMPLES"] = "False"
 
 
+TESTS = Path(__file__).parent
+
+ONCE = (
+    "api",
+    "docs",
+    "hooks/test_api_rows.py",
+    "hooks/test_broken_bodies.py",
+    "hooks/test_broken_connections.py",
+    "hooks/test_huge_answers.py",
+    "hooks/test_odd_successes.py",
+    "hooks/test_pace.py",
+    "hooks/test_retries.py",
+    "hooks/test_statuses.py",
+    "media",
+    "packaging/test_distribution.py",
+    "readme",
+    "sandbox",
+)
+"""What knows no Airflow, or brings its own: run on the newest only."""
+
+WAITING = ("deferrable", "docs/test_testing.py", "packaging/test_distribution.py", "readme", "survival")
+"""What waits for whole Airflows and for installations: begun first, beside the rest, and left out by `make quick`."""
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out tests marked ``needs_airflow("3.3")`` where Airflow is older."""
-    needed = {item: item.get_closest_marker("needs_airflow") for item in items}
-    left_out = [item for item, mark in needed.items() if mark and Version(mark.args[0]) > AIRFLOW_VERSION]
+    """Leave out what this Airflow need not, or cannot, run; begin with what waits; keep a module in one process."""
+    left_out = [item for item in items if _is_left_out(item)]
     if left_out:
         config.hook.pytest_deselected(items=left_out)
         items[:] = [item for item in items if item not in set(left_out)]
+    for item in items:
+        place = _place(item)
+        if place.startswith(WAITING):
+            item.add_marker("waiting")
+        item.add_marker(pytest.mark.xdist_group("deferrable" if place.startswith("deferrable") else place))
+    items.sort(key=lambda item: item.get_closest_marker("waiting") is None)
+
+
+def _place(item: pytest.Item) -> str:
+    return item.path.relative_to(TESTS).as_posix()
+
+
+def _is_left_out(item: pytest.Item) -> bool:
+    """``needs_airflow("3.3")``: only there and on newer ones. What is run once: not on the oldest."""
+    needed = item.get_closest_marker("needs_airflow")
+    if needed and Version(needed.args[0]) > AIRFLOW_VERSION:
+        return True
+    return Version("3.1") > AIRFLOW_VERSION and _place(item).startswith(ONCE)
 
 
 @pytest.fixture

@@ -11,11 +11,12 @@ from airflow.providers.common.compat.sdk import (
     determine_kwargs,
     task_decorator_factory,
 )
+from typing_extensions import override
 
-from airflow_provider_imagerouter.api.request import check_n, check_parameter
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
+from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 from airflow_provider_imagerouter.operators.edit import ImageRouterEditOperator
-from airflow_provider_imagerouter.operators.request import ImageRouterImageOperator
+from airflow_provider_imagerouter.operators.request import ImageRouterRequestOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,13 +29,14 @@ Arguments = ParamSpec("Arguments")
 Returned = TypeVar("Returned", bound=str | Mapping[str, Any])
 
 
-class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterImageOperator):
+class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterRequestOperator):
     """
     Calls a function, and makes the picture that it describes.
 
+    The parameters are those of :class:`~airflow_provider_imagerouter.operators.edit.ImageRouterEditOperator`; what the
+    function returns goes before them.
+
     :param python_callable: returns the prompt, or a dict of parameters
-    :param image: pictures to edit, unless the function returns them
-    :param mask: a picture that says where to edit, unless the function returns it
     """
 
     custom_operator_name = "@task.imagerouter"
@@ -45,13 +47,59 @@ class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterImageOperator):
         **ImageRouterEditOperator.template_fields_renderers,
     }
 
-    def __init__(self, *, image: Any = None, mask: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        python_callable: Callable[..., Any],
+        prompt: str | None = None,
+        image: Any = None,
+        mask: Any = None,
+        model: str | None = None,
+        quality: str | None = None,
+        size: str | None = None,
+        output_format: str | None = None,
+        response_format: str | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        n: int | str = 1,
+        output_path: str | None = None,
+        filename: str | None = None,
+        max_cost_usd: float | str | None = None,
+        on_orphaned_intent: OrphanPolicy = "resubmit",
+        validate_model: bool = False,
+        deferrable: bool | None = None,
+        imagerouter_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            python_callable=python_callable,
+            n=n,
+            output_path=output_path,
+            filename=filename,
+            max_cost_usd=max_cost_usd,
+            on_orphaned_intent=on_orphaned_intent,
+            validate_model=validate_model,
+            deferrable=deferrable,
+            imagerouter_conn_id=imagerouter_conn_id,
+            **kwargs,
+        )
+        self.prompt = prompt
         self.image = image
         self.mask = mask
-        self._take(image=image, mask=mask)
+        self.model = model
+        self.quality = quality
+        self.size = size
+        self.output_format = output_format
+        self.response_format = response_format
+        self.extra_body = extra_body
+        self._check_known()
 
+    @override
     def execute(self, context: Context) -> Any:
+        # Not DecoratedOperator.execute: Airflow 3.0's fails after the work, for want of an attribute `xcom_push`.
+        return ImageRouterRequestOperator.execute(self, context)
+
+    @override
+    def _execute(self, context: Context) -> Any:
         """
         Call the function, check what it returns, and go on as the operators do.
 
@@ -64,22 +112,17 @@ class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterImageOperator):
         returned = self._parameters(self.python_callable(*self.op_args, **kwargs))
         for name, value in returned.items():
             rendered = self.render_template(value, context) if isinstance(value, str) else value
-            check_parameter(name, rendered)
             setattr(self, name, rendered)
-        self._given.update({"prompt", "image", "mask"} & returned.keys())
-        check_n(self.n)
-        if self.mask is not None and self.image is None:
-            raise ImageRouterInputError("There is a mask, but no image to edit")
-        # Not DecoratedOperator.execute: Airflow 3.0's fails after the work, for want of an attribute `xcom_push`.
-        return self._show(ImageRouterImageOperator.execute(self, context))
+            if rendered is not None or name in ("prompt", "image", "mask"):
+                self._given = self._given | {name}  # a new one: Airflow executes a shallow copy of the operator
+        self._check_given()
+        if self.image is None and (self.prompt is None or self.mask is not None):
+            missing = "no prompt and no image" if self.mask is None else "a mask, but no image to edit"
+            raise ImageRouterInputError(f"There is {missing}")
+        return self._show(super()._execute(context))
 
+    @override
     def execute_complete(self, context: Context, event: Any = None) -> Any:
-        """
-        Return what the trigger made.
-
-        :param event: how the trigger ended
-        :raises ImageRouterError: as :meth:`execute`
-        """
         return self._show(super().execute_complete(context, event))
 
     def _show(self, records: list[Record]) -> list[Record]:
@@ -123,6 +166,7 @@ def imagerouter_task(
     size: str | None = ...,
     output_format: str | None = ...,
     response_format: str | None = ...,
+    extra_body: Mapping[str, Any] | None = ...,
     n: int | str = ...,
     image: Any = ...,
     mask: Any = ...,
@@ -142,9 +186,9 @@ def imagerouter_task(python_callable: Callable[..., Any] | None = None, **kwargs
     Make a picture of what a function returns; in a Dag it is called ``@task.imagerouter``.
 
     The function returns the prompt, or a dict of parameters: ``prompt``, ``model``, ``quality``, ``size``,
-    ``output_format``, ``response_format``, ``n``, and for an edit ``image`` and ``mask``. They go before those given
-    to the decorator; the strings among them are templates. The task returns a list of records, one per picture.
-    Example::
+    ``output_format``, ``response_format``, ``extra_body``, ``n``, and for an edit ``image`` and ``mask``.
+    They go before those given to the decorator; the strings among them are templates. The task returns a list of
+    records, one per picture. Example::
 
         @task.imagerouter(model="black-forest-labs/FLUX-1-schnell", output_path="/data/posters")
         def poster(city: str) -> str:

@@ -17,6 +17,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_imagerouter.api.request import check_n
+from airflow_provider_imagerouter.engine.bill import total_bill
 from airflow_provider_imagerouter.engine.engine import Engine, Job
 from airflow_provider_imagerouter.engine.failures import Failures, shorten
 from airflow_provider_imagerouter.engine.results_file import ResultsFile, Totals
@@ -33,7 +34,6 @@ from airflow_provider_imagerouter.files.naming import clean_name, request_stem
 from airflow_provider_imagerouter.results import Manifest, Row
 
 if TYPE_CHECKING:
-    from airflow_provider_imagerouter.exceptions import Billed
     from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
     from airflow_provider_imagerouter.identity import Identity
     from airflow_provider_imagerouter.records import Record
@@ -247,7 +247,9 @@ class Batch:
         log.info("%s, in %.1f s", said, time.monotonic() - self._started)
         self._failures.say()
         if isinstance(stop, ImageRouterError):
-            raise stop.with_message(f"{stop}. {said}")
+            error = stop.with_message(f"{stop}. {said}")
+            error.billed, error.cost = (totals.billed, totals.cost) if path else ("unknown", self._cost)
+            raise error
         if stop:
             raise stop
         if failed and fail_on_partial_error:
@@ -301,8 +303,7 @@ class Batch:
             return None
 
     def _row(self, item: Item, records: list[Record], errors: Sequence[Exception]) -> Row:
-        costs = [record["cost_usd"] for record in records] + [getattr(error, "cost", None) for error in errors]
-        cost = sum((Decimal(str(cost)) for cost in costs if cost is not None), Decimal(0))
+        bill = total_bill(records, errors)
         return Row(
             id=item.id,
             index=item.index,
@@ -310,8 +311,8 @@ class Batch:
             prompt=item.prompt,
             model=item.model,
             metadata=item.metadata,
-            cost_usd=float(cost),
-            billed=_billed(records, errors),
+            cost_usd=float(bill["cost"] or 0),
+            billed=bill["billed"],
             error_type=type(errors[0]).__name__ if errors else None,
             error_message=str(errors[0]) if errors else None,
             records=records,
@@ -355,10 +356,3 @@ def _text(parameters: Mapping[str, Any], name: str) -> str | None:
     """Return a parameter that is text; ``extra_body`` goes before the others, as in the call."""
     value = (parameters.get("extra_body") or {}).get(name, parameters.get(name))
     return value if isinstance(value, str) else None
-
-
-def _billed(records: list[Record], errors: Sequence[Exception]) -> Billed:
-    said = {getattr(error, "billed", "unknown") for error in errors}
-    if "unknown" in said:
-        return "unknown"
-    return "yes" if records or "yes" in said else "no"

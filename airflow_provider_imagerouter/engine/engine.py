@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from airflow_provider_imagerouter.api.preflight import check_model, with_near_matches
 from airflow_provider_imagerouter.api.request import ImageRequest, Request, VideoRequest
+from airflow_provider_imagerouter.engine.bill import total_bill
 from airflow_provider_imagerouter.engine.budget import Budget
 from airflow_provider_imagerouter.engine.checks import check_bytes_have_a_place
 from airflow_provider_imagerouter.engine.inputs import InputPictures
@@ -24,7 +25,6 @@ from airflow_provider_imagerouter.engine.pictures import PictureStore
 from airflow_provider_imagerouter.engine.rescue import into_temporary_files
 from airflow_provider_imagerouter.engine.sender import Sender
 from airflow_provider_imagerouter.exceptions import (
-    ImageRouterBudgetError,
     ImageRouterError,
     ImageRouterInputError,
     ImageRouterInvalidRequestError,
@@ -179,11 +179,15 @@ class Engine:
         :raises ImageRouterError: if one of them failed; after all the others have finished
         """
         records, errors = await self.try_candidates(job, n)
-        for error in errors:
-            if isinstance(error, ImageRouterBudgetError) and records:
-                raise error.with_message(f"{error}. {len(records)} picture(s) are there already, and kept")
-            raise error
-        return records
+        if not errors:
+            return records
+        kept = n - len(errors)
+        error = errors[0].with_message(
+            f"{errors[0]}. {kept} of {n} candidates are there, and kept" if kept else str(errors[0])
+        )
+        bill = total_bill(records, errors)
+        error.billed, error.cost = bill["billed"], bill["cost"]
+        raise error
 
     async def try_candidates(self, job: Job, n: int) -> tuple[list[Record], list[ImageRouterError]]:
         """
@@ -298,12 +302,17 @@ class Engine:
             if all(picture.url for picture in answer.pictures):
                 return records
             raise ImageRouterStorageError(
-                "ImageRouter sent a picture's bytes instead of a link; they need an output_path to go to"
+                "ImageRouter sent a picture's bytes instead of a link; they need an output_path to go to",
+                cost=answer.cost,
             )
         stored = []
-        for number, (record, picture) in enumerate(zip(records, answer.pictures, strict=True), start=1):
-            stored.append(await self._store.add(record, picture.content, stem, number))
-            self._say("Stored %s", describe_stored(stored[-1]))
+        try:
+            for number, (record, picture) in enumerate(zip(records, answer.pictures, strict=True), start=1):
+                stored.append(await self._store.add(record, picture.content, stem, number))
+                self._say("Stored %s", describe_stored(stored[-1]))
+        except ImageRouterStorageError as error:
+            error.cost = answer.cost
+            raise
         return stored
 
     async def _rescue(self, entry: Entry, answer: Answer, error: ImageRouterError) -> ImageRouterStorageError:
@@ -313,10 +322,10 @@ class Engine:
             places = ", ".join(str(picture.url) for picture in answer.pictures)
             await self._ledger.answered(entry, answer)
         except OSError as full:
-            return ImageRouterStorageError(f"{error}. What was paid for is lost: {full}")
+            return ImageRouterStorageError(f"{error}. What was paid for is lost: {full}", cost=answer.cost)
         except ImageRouterStorageError:
             places += ". The ledger cannot be written, so a retry would pay for it again"
-        return ImageRouterStorageError(f"{error}. What is paid for is here: {places}")
+        return ImageRouterStorageError(f"{error}. What is paid for is here: {places}", cost=answer.cost)
 
     def _say(self, message: str, *args: object) -> None:
         log.log(self._log_level, message, *args)

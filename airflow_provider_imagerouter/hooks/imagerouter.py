@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.providers.common.compat.sdk import BaseHook
 from typing_extensions import override
 
+from airflow_provider_imagerouter.compat import get_connection
 from airflow_provider_imagerouter.exceptions import ImageRouterError
 from airflow_provider_imagerouter.hooks.connection import ConnectionSettings, read_connection
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
@@ -209,7 +210,7 @@ class ImageRouterAsyncHook(BaseHook):
     async def get_settings(self) -> ConnectionSettings:
         """Return the connection, read once."""
         if self._settings is None:
-            self._settings = read_connection(await _get_connection(self.imagerouter_conn_id))
+            self._settings = read_connection(await get_connection(self.imagerouter_conn_id))
         return self._settings
 
     async def generate(
@@ -324,12 +325,3 @@ class ImageRouterAsyncHook(BaseHook):
         if self._calls is None:
             self._calls = AsyncCalls(await self.get_settings())
         return self._calls
-
-
-async def _get_connection(conn_id: str) -> Any:
-    """Read a connection without blocking the event loop, in all Airflow 3 versions."""
-    if hasattr(BaseHook, "aget_connection"):
-        return await BaseHook.aget_connection(conn_id)
-    from asgiref.sync import sync_to_async  # whose threads lead back to the triggerer's loop, which Airflow 3.0 needs
-
-    return await sync_to_async(BaseHook.get_connection)(conn_id)

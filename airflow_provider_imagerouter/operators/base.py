@@ -1,24 +1,29 @@
-"""What the operators share: checking at construction, and running the engine in a worker."""
+"""What the operators share: checking their parameters, running the engine in a worker, and how they fail."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from abc import abstractmethod
+from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import AirflowTaskTimeout
 from airflow.sdk import BaseOperator
+from typing_extensions import override
 
-from airflow_provider_imagerouter.compat import is_resolved_later
-from airflow_provider_imagerouter.exceptions import ImageRouterInputError
+from airflow_provider_imagerouter.api.request import check_n, check_parameter
+from airflow_provider_imagerouter.compat import PROMPT_FILES, is_final
+from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
+from airflow_provider_imagerouter.money import to_usd
+from airflow_provider_imagerouter.operators.failure import as_raised
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from airflow_provider_imagerouter.identity import Identity
 
 T = TypeVar("T")
-
-TEMPLATE_EXT = (".prompt",)
 
 MAX_FILENAME_BYTES = 180
 """What file systems take, less room for map index, number and extension."""
@@ -26,43 +31,105 @@ MAX_FILENAME_BYTES = 180
 
 class ImageRouterBaseOperator(BaseOperator):
     """
-    An operator that talks to ImageRouter and can store pictures.
+    An operator that talks to ImageRouter.
 
-    :param output_path: the folder to store pictures in: local, or any fsspec URI such as ``s3://conn@bucket/folder``
-    :param filename: name of the stored picture without extension, which follows from its bytes; a mapped task's index
-        is added to it. None for a name that no other task instance has
     :param imagerouter_conn_id: connection of type ``imagerouter``
     """
 
-    template_ext = TEMPLATE_EXT
+    template_ext = PROMPT_FILES
     ui_color = "#e8e4f8"
 
-    def __init__(
-        self,
-        *,
-        output_path: str | None = None,
-        filename: str | None = None,
-        imagerouter_conn_id: str = DEFAULT_CONN_ID,
-        **kwargs: Any,
-    ) -> None:
+    _expanded: frozenset[str] = frozenset()
+    """Which parameters ``expand`` gave to this instance of a mapped task."""
+
+    def __init__(self, *, imagerouter_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.output_path = output_path
-        self.filename = filename
         self.imagerouter_conn_id = imagerouter_conn_id
         self._running: tuple[asyncio.AbstractEventLoop, asyncio.Task[Any]] | None = None
-        if is_final(filename):
-            check_filename(filename)
+        self._given: frozenset[str] = frozenset()
 
+    def _hook_apply_defaults(self, **kwargs: Any) -> tuple[tuple[()], dict[str, Any]]:
+        """Note what ``expand`` gave: Airflow calls this with each constructor's arguments, those of the class first."""
+        dag = kwargs.get("dag")
+        mapped = dag.task_dict.get(kwargs.get("task_id")) if dag else None
+        if mapped is not None and hasattr(mapped, "partial_kwargs") and "_expanded" not in vars(self):
+            expanded = kwargs.keys() - mapped.partial_kwargs.keys()
+            object.__setattr__(self, "_expanded", frozenset(expanded.intersection(self.template_fields)))
+        return (), kwargs
+
+    def _check_known(self) -> None:
+        """
+        Check what is known when the Dag is parsed, and note what was given. Constructors end with it.
+
+        An instance of a mapped task is constructed when it runs, and checked when it is executed.
+
+        :raises ImageRouterInputError: if a value is not allowed
+        """
+        self._given = self._expanded.union(name for name in self.template_fields if getattr(self, name) is not None)
+        if self._expanded:
+            return
+        for name in sorted(self._given):
+            if is_final(getattr(self, name)):
+                self._check(name, getattr(self, name))
+        self._check_complete()
+
+    def _check_given(self) -> None:
+        """
+        Check all that was given, now that templates are rendered.
+
+        :raises ImageRouterInputError: if a value is not allowed, or came to nothing
+        """
+        for name in sorted(self._given):
+            self._check(name, getattr(self, name))
+        self._check_complete()
+
+    def _check_complete(self) -> None:
+        """
+        Check that what is needed was given.
+
+        :raises ImageRouterInputError: if something is missing
+        """
+
+    def _check(self, name: str, value: Any) -> None:
+        """Check the value of one parameter that was given."""
+        if value is None or (isinstance(value, str) and value.strip() in ("", "None")):
+            raise ImageRouterInputError(
+                f"{name} was given, but came to {value!r}; without it another call would be made, and perhaps paid. "
+                f"If that is meant, leave it out or say {name}=None where the Dag is written"
+            )
+        match name:
+            case "n":
+                check_n(value)
+            case "max_cost_usd":
+                to_usd(value, name)
+            case "filename":
+                check_filename(value)
+            case _:
+                check_parameter(name, value)
+
+    @override
+    def execute(self, context: Context) -> Any:
+        """
+        Do the work.
+
+        :raises ImageRouterError: if it did not succeed; its message says what it cost, and whether it is tried again
+        """
+        try:
+            self._check_given()
+            return self._execute(context)
+        except ImageRouterError as error:
+            raise as_raised(error, context, self.imagerouter_conn_id) from None
+
+    @abstractmethod
+    def _execute(self, context: Context) -> Any:
+        """Do the work, its parameters checked."""
+
+    @override
     def on_kill(self) -> None:
         """Stop what is running; a call in flight is given up, though the API goes on with it and bills it."""
         if self._running:
             loop, task = self._running
             loop.call_soon_threadsafe(task.cancel)
-
-    def _stem(self, identity: Identity) -> str:
-        """Return the name of this task instance's pictures, without extension."""
-        check_filename(self.filename)
-        return f"{self.filename}{identity.map_suffix}" if self.filename else identity.file_stem
 
     def _run(self, coroutine: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in an event loop of its own, so that on_kill can stop it."""
@@ -85,19 +152,14 @@ class ImageRouterBaseOperator(BaseOperator):
         return asyncio.run(main())
 
 
-def is_final(value: Any) -> bool:
+def stem_of(filename: str | None, identity: Identity) -> str:
     """
-    Return whether a value is known when the Dag is parsed: no template, no file, nothing that Airflow resolves later.
+    Return the name of a task instance's pictures, without extension.
 
-    :param value: an operator's argument; of a list or dict all that is in it must be known
+    :param filename: as given; None for a name that no other task instance has
+    :param identity: the task instance
     """
-    if isinstance(value, str):
-        return not (value.endswith(TEMPLATE_EXT) or any(mark in value for mark in ("{{", "{%", "{#")))
-    if isinstance(value, Mapping):
-        return all(map(is_final, value.values()))
-    if isinstance(value, list | tuple | set):
-        return all(map(is_final, value))
-    return not is_resolved_later(value)
+    return f"{filename}{identity.map_suffix}" if filename else identity.file_stem
 
 
 def check_filename(filename: Any) -> None:

@@ -5,13 +5,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from typing_extensions import override
+
 from airflow_provider_imagerouter.api.request import check_n, check_parameter
-from airflow_provider_imagerouter.compat import is_resolved_later
+from airflow_provider_imagerouter.compat import is_final, is_resolved_later
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.operators.base import check_filename, is_final
+from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
+from airflow_provider_imagerouter.operators.base import check_filename
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
 if TYPE_CHECKING:
+    from airflow_provider_imagerouter.engine.engine import OrphanPolicy
     from airflow_provider_imagerouter.engine.work import Work
     from airflow_provider_imagerouter.identity import Identity
     from airflow_provider_imagerouter.results import Manifest
@@ -57,6 +61,14 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
     :param max_concurrency: how many requests are under way at a time, and so how many pictures in memory
     :param fail_on_partial_error: whether failed requests fail the task after all others have finished; a retry sends
         only those
+    :param max_cost_usd: USD that all attempts of the task together may spend; the connection's limit if None
+    :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
+        ``"resubmit"`` (it may be paid twice) or ``"fail"``
+    :param validate_model: whether to check each request against the catalogue before it is sent
+    :param deferrable: whether to do the work in the triggerer, so that it holds no worker slot; ``[operators]
+        default_deferrable`` if None
+    :param imagerouter_conn_id: connection of type ``imagerouter``
+    :param kwargs: those of every operator
     """
 
     template_fields = ("requests", "result_path", "filename", "model", "max_cost_usd", "imagerouter_conn_id")
@@ -67,14 +79,28 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         *,
         requests: Any,
         result_path: str,
+        filename: str | None = None,
         model: str | None = None,
         max_concurrency: int = 8,
         fail_on_partial_error: bool = True,
+        max_cost_usd: float | str | None = None,
+        on_orphaned_intent: OrphanPolicy = "resubmit",
+        validate_model: bool = False,
+        deferrable: bool | None = None,
+        imagerouter_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
-        super().__init__(**kwargs)
+        super().__init__(
+            max_cost_usd=max_cost_usd,
+            on_orphaned_intent=on_orphaned_intent,
+            validate_model=validate_model,
+            deferrable=deferrable,
+            imagerouter_conn_id=imagerouter_conn_id,
+            **kwargs,
+        )
         self.requests = requests
         self.result_path = result_path
+        self.filename = filename
         self.model = model
         self.max_concurrency = max_concurrency
         self.fail_on_partial_error = fail_on_partial_error
@@ -82,7 +108,9 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
             raise ImageRouterInputError(f"max_concurrency must be a whole number from 1, not {max_concurrency!r}")
         if is_final(requests) or isinstance(requests, list | tuple):
             read_requests(requests, self.model)
+        self._check_known()
 
+    @override
     def _work(self, identity: Identity) -> Work:
         from airflow_provider_imagerouter.engine.work import BatchWork
 
@@ -94,10 +122,12 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
             filename=self.filename,
         )
 
+    @override
     def _folder(self, identity: Identity) -> str:
         folder = str(self.result_path).rstrip("/")
         return folder if identity.map_index < 0 else f"{folder}/{identity.map_index}"
 
+    @override
     def _cost(self, result: Manifest) -> float | None:
         return result["cost_usd"]
 

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.operators.base import ImageRouterBaseOperator
+from typing_extensions import override
+
+from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
+from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
+from airflow_provider_imagerouter.operators.base import ImageRouterBaseOperator, stem_of
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -18,33 +21,54 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
     Fetch pictures and store them under ``output_path``; free of charge.
 
     For pipelines that generate first and store later. Returns the records with ``path`` set; of a picture given by
-    its link alone, nothing but the link and the file is known. The API key is not sent to the links. Example::
+    its link alone, nothing but the link and the file is known. The API key is not sent to the links. All parameters
+    are templated. Example::
 
         ImageRouterDownloadOperator(task_id="store", image=poster.output, output_path="/data/posters")
 
     :param image: a record, a URL, a path, or a list of these
-    :param output_path: the folder to store pictures in: local, or any fsspec URI
+    :param output_path: the folder to store pictures in: local, or any fsspec URI such as ``s3://conn@bucket/folder``
+    :param filename: name of the stored picture without extension, which follows from its bytes; a mapped task's index
+        is added to it. None for a name that no other task instance has
+    :param imagerouter_conn_id: connection of type ``imagerouter``, for its timeouts
+    :param kwargs: those of every operator
     """
 
     template_fields = ("image", "output_path", "filename", "imagerouter_conn_id")
     template_fields_renderers: ClassVar[dict[str, str]] = {"image": "json"}
 
-    def __init__(self, *, image: Any, output_path: str, **kwargs: Any) -> None:
-        super().__init__(output_path=output_path, **kwargs)
+    def __init__(
+        self,
+        *,
+        image: Any,
+        output_path: str,
+        filename: str | None = None,
+        imagerouter_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(imagerouter_conn_id=imagerouter_conn_id, **kwargs)
         self.image = image
+        self.output_path = output_path
+        self.filename = filename
+        self._check_known()
 
-    def execute(self, context: Context) -> list[Record]:
-        """
-        Store the pictures and return their records.
+    @override
+    def _check_complete(self) -> None:
+        if self.image is None or self.output_path is None:
+            missing = "image" if self.image is None else "output_path"
+            raise ImageRouterInputError(f"{missing} is missing: which pictures to store, and where")
 
-        :raises ImageRouterError: if one of them could not be fetched or stored
-        """
+    @override
+    def _execute(self, context: Context) -> list[Record]:
+        """Store the pictures and return their records."""
         from airflow_provider_imagerouter.identity import Identity
         from airflow_provider_imagerouter.records import describe_stored
 
-        if not self.output_path:
-            raise ImageRouterInputError("output_path is empty: it says where to store the pictures")
-        stored = self._run(self._store(str(self.output_path), self._stem(Identity.of(context))))
+        try:
+            stored = self._run(self._store(str(self.output_path), stem_of(self.filename, Identity.of(context))))
+        except ImageRouterStorageError as error:
+            # It was not billed by this task: whoever made the picture paid for it.
+            raise ImageRouterStorageError(str(error), status_code=error.status_code, billed="no") from error
         for record in stored:
             self.log.info("Stored %s", describe_stored(record))
         return stored

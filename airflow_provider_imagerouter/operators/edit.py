@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_imagerouter.api.request import check_number_of_images
+from typing_extensions import override
+
+from airflow_provider_imagerouter.api.request import ImageRequest
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.operators.base import is_final
-from airflow_provider_imagerouter.operators.request import ImageRouterImageOperator
+from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
+from airflow_provider_imagerouter.operators.request import ImageRouterRequestOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_imagerouter.engine.engine import OrphanPolicy
 
 
-class ImageRouterEditOperator(ImageRouterImageOperator):
+class ImageRouterEditOperator(ImageRouterRequestOperator):
     """
     Make a picture from 1 to 16 pictures.
 
-    The bytes of the input pictures are always uploaded: the API ignores links, and would bill a text to image call.
-    Each must be a readable picture smaller than 25 MiB, or the task fails before anything is sent. Example::
+    The bytes of the input pictures are always uploaded, wherever they are: that works with every ImageRouter, and is
+    never taken for a text to image call. Each must be a readable picture smaller than 25 MiB, or the task fails before
+    anything is sent. Returns a list of records, and pushes what they cost as ``cost_usd``. Parameters are templated
+    unless they say otherwise. Example::
 
         ImageRouterEditOperator(
             task_id="winter",
@@ -24,24 +32,81 @@ class ImageRouterEditOperator(ImageRouterImageOperator):
             model="black-forest-labs/FLUX-1-schnell",
         )
 
-    The other parameters are those of
-    :class:`~airflow_provider_imagerouter.operators.generate.ImageRouterGenerateOperator`.
-
-    :param image: one picture or a list: a record from an upstream task (or its list of them), a URL, a local path, an
-        ObjectStoragePath or its URI (``s3://conn@bucket/key``)
-    :param mask: a picture that says where to edit, given in the same ways; few models take one
+    :param image: one picture or a list of up to 16: a record from an upstream task (or its list of them), a URL, a
+        local path, an ObjectStoragePath or its URI (``s3://conn@bucket/key``)
+    :param prompt: what to make of it, 20,000 characters at most; some models need none. A name that ends in
+        ``.prompt`` is a file beside the Dag
+    :param mask: up to 16 pictures that say where to edit, given in the same ways; few models take one
+    :param model: model id; the connection's default model if None
+    :param quality: ``auto``, ``low``, ``medium`` or ``high``; some models heed it
+    :param size: ``auto`` or ``WIDTHxHEIGHT``; which ones, depends on the model
+    :param output_format: ``webp``, ``jpeg``, ``jpg`` or ``png``; the model's own if None
+    :param response_format: ``url`` (the picture is kept by ImageRouter, public to whoever has the link), ``b64_json``
+        (kept, too) or ``b64_ephemeral`` (not kept); the latter two need an ``output_path``
+    :param extra_body: further parameters of the API, sent as they are and unchecked; they go before those above
+    :param n: how many candidates, 1 to 100; each is a call and a bill of its own, 4 at a time
+    :param output_path: the folder to store pictures in: local, or any fsspec URI such as ``s3://conn@bucket/folder``;
+        None to pass on ImageRouter's links
+    :param filename: name of the stored picture without extension, which follows from its bytes; a mapped task's index
+        is added to it. None for a name that no other task instance has
+    :param max_cost_usd: USD that all attempts of the task together may spend; the connection's limit if None
+    :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
+        ``"resubmit"`` (it may be paid twice) or ``"fail"``; not templated
+    :param validate_model: whether to check the request against the catalogue before it is sent; not templated
+    :param deferrable: whether to do the work in the triggerer, so that it holds no worker slot; ``[operators]
+        default_deferrable`` if None; not templated
+    :param imagerouter_conn_id: connection of type ``imagerouter``
+    :param kwargs: those of every operator
     """
 
-    parameter_fields = (*ImageRouterImageOperator.parameter_fields, "image", "mask")
-    template_fields = ("image", "mask", *ImageRouterImageOperator.template_fields)
+    parameter_fields = (*ImageRequest.names, "extra_body", "image", "mask")
+    template_fields = (*parameter_fields, *ImageRouterRequestOperator.template_fields)
 
-    def __init__(self, *, image: Any, mask: Any = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
+    def __init__(
+        self,
+        *,
+        image: Any,
+        prompt: str | None = None,
+        mask: Any = None,
+        model: str | None = None,
+        quality: str | None = None,
+        size: str | None = None,
+        output_format: str | None = None,
+        response_format: str | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        n: int | str = 1,
+        output_path: str | None = None,
+        filename: str | None = None,
+        max_cost_usd: float | str | None = None,
+        on_orphaned_intent: OrphanPolicy = "resubmit",
+        validate_model: bool = False,
+        deferrable: bool | None = None,
+        imagerouter_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            n=n,
+            output_path=output_path,
+            filename=filename,
+            max_cost_usd=max_cost_usd,
+            on_orphaned_intent=on_orphaned_intent,
+            validate_model=validate_model,
+            deferrable=deferrable,
+            imagerouter_conn_id=imagerouter_conn_id,
+            **kwargs,
+        )
         self.image = image
+        self.prompt = prompt
         self.mask = mask
-        self._take(image=image, mask=mask)
-        if is_final(image):
-            if image is None:
-                raise ImageRouterInputError("image is missing: an edit needs a picture to edit")
-            if isinstance(image, list | tuple):
-                check_number_of_images(len(image))
+        self.model = model
+        self.quality = quality
+        self.size = size
+        self.output_format = output_format
+        self.response_format = response_format
+        self.extra_body = extra_body
+        self._check_known()
+
+    @override
+    def _check_complete(self) -> None:
+        if self.image is None:
+            raise ImageRouterInputError("image is missing: an edit needs a picture to edit")

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
-from airflow_provider_imagerouter.operators.request import ImageRouterImageOperator
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from airflow_provider_imagerouter.api.request import ImageRequest
+from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
+from airflow_provider_imagerouter.operators.request import ImageRouterRequestOperator
+
+if TYPE_CHECKING:
+    from airflow_provider_imagerouter.engine.engine import OrphanPolicy
 
 
-class ImageRouterGenerateOperator(ImageRouterImageOperator):
+class ImageRouterGenerateOperator(ImageRouterRequestOperator):
     """
     Generate a picture from text.
 
     Returns a list of records, one per picture (see :class:`~airflow_provider_imagerouter.records.Record`), and pushes
-    what they cost as ``cost_usd``. All parameters are templated. Example::
+    what they cost as ``cost_usd``. Parameters are templated unless they say otherwise. Example::
 
         ImageRouterGenerateOperator(
             task_id="poster",
@@ -19,6 +27,69 @@ class ImageRouterGenerateOperator(ImageRouterImageOperator):
             output_path="s3://aws_default@pictures/posters",
         )
 
-    For the parameters see :class:`~airflow_provider_imagerouter.operators.request.ImageRouterImageOperator` and
-    :class:`~airflow_provider_imagerouter.operators.base.ImageRouterBaseOperator`.
+    :param prompt: what to make, 20,000 characters at most. A name that ends in ``.prompt`` is a file beside the Dag.
+        None, for a model that takes none, must be said outright
+    :param model: model id; the connection's default model if None
+    :param quality: ``auto``, ``low``, ``medium`` or ``high``; some models heed it
+    :param size: ``auto`` or ``WIDTHxHEIGHT``; which ones, depends on the model
+    :param output_format: ``webp``, ``jpeg``, ``jpg`` or ``png``; the model's own if None
+    :param response_format: ``url`` (the picture is kept by ImageRouter, public to whoever has the link), ``b64_json``
+        (kept, too) or ``b64_ephemeral`` (not kept); the latter two need an ``output_path``
+    :param extra_body: further parameters of the API, sent as they are and unchecked; they go before those above
+    :param n: how many candidates, 1 to 100; each is a call and a bill of its own, 4 at a time
+    :param output_path: the folder to store pictures in: local, or any fsspec URI such as ``s3://conn@bucket/folder``;
+        None to pass on ImageRouter's links
+    :param filename: name of the stored picture without extension, which follows from its bytes; a mapped task's index
+        is added to it. None for a name that no other task instance has
+    :param max_cost_usd: USD that all attempts of the task together may spend; the connection's limit if None
+    :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
+        ``"resubmit"`` (it may be paid twice) or ``"fail"``; not templated
+    :param validate_model: whether to check the request against the catalogue before it is sent; not templated
+    :param deferrable: whether to do the work in the triggerer, so that it holds no worker slot; ``[operators]
+        default_deferrable`` if None; not templated
+    :param imagerouter_conn_id: connection of type ``imagerouter``
+    :param kwargs: those of every operator
     """
+
+    parameter_fields = (*ImageRequest.names, "extra_body")
+    template_fields = (*parameter_fields, *ImageRouterRequestOperator.template_fields)
+
+    def __init__(
+        self,
+        *,
+        prompt: str | None,
+        model: str | None = None,
+        quality: str | None = None,
+        size: str | None = None,
+        output_format: str | None = None,
+        response_format: str | None = None,
+        extra_body: Mapping[str, Any] | None = None,
+        n: int | str = 1,
+        output_path: str | None = None,
+        filename: str | None = None,
+        max_cost_usd: float | str | None = None,
+        on_orphaned_intent: OrphanPolicy = "resubmit",
+        validate_model: bool = False,
+        deferrable: bool | None = None,
+        imagerouter_conn_id: str = DEFAULT_CONN_ID,
+        **kwargs: Any,
+    ) -> None:
+        super().__init__(
+            n=n,
+            output_path=output_path,
+            filename=filename,
+            max_cost_usd=max_cost_usd,
+            on_orphaned_intent=on_orphaned_intent,
+            validate_model=validate_model,
+            deferrable=deferrable,
+            imagerouter_conn_id=imagerouter_conn_id,
+            **kwargs,
+        )
+        self.prompt = prompt
+        self.model = model
+        self.quality = quality
+        self.size = size
+        self.output_format = output_format
+        self.response_format = response_format
+        self.extra_body = extra_body
+        self._check_known()

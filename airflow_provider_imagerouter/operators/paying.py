@@ -6,10 +6,11 @@ from abc import abstractmethod
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import conf
+from typing_extensions import override
 
-from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.money import to_usd
-from airflow_provider_imagerouter.operators.base import ImageRouterBaseOperator, is_final
+from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
+from airflow_provider_imagerouter.operators.base import ImageRouterBaseOperator
+from airflow_provider_imagerouter.operators.failure import as_raised
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -54,17 +55,15 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         self.deferrable = (
             conf.getboolean("operators", "default_deferrable", fallback=False) if deferrable is None else deferrable
         )
-        if is_final(max_cost_usd):
-            to_usd(max_cost_usd, "max_cost_usd")
         if on_orphaned_intent not in ("resubmit", "fail"):
             raise ImageRouterInputError(f"on_orphaned_intent must be 'resubmit' or 'fail', not {on_orphaned_intent!r}")
 
-    def execute(self, context: Context) -> Any:
+    @override
+    def _execute(self, context: Context) -> Any:
         """
         Do the work, or hand it to the triggerer; what it cost is pushed as ``cost_usd`` (USD), if that is known.
 
         :return: a list of records (of a batch, a manifest)
-        :raises ImageRouterError: if there are no pictures to return
         """
         from airflow_provider_imagerouter.identity import Identity
         from airflow_provider_imagerouter.ledger.ledger import open_notes
@@ -93,6 +92,13 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         :param event: how the trigger ended
         :raises ImageRouterError: as :meth:`execute`
         """
+        try:
+            return self._execute_complete(context, event)
+        except ImageRouterError as error:
+            raise as_raised(error, context, self.imagerouter_conn_id) from None
+
+    def _execute_complete(self, context: Context, event: Any) -> Any:
+        """Return what the trigger made."""
         from airflow_provider_imagerouter.identity import Identity
         from airflow_provider_imagerouter.ledger.ledger import open_notes
         from airflow_provider_imagerouter.ledger.notes import take_from_trigger
@@ -103,9 +109,9 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         notes = notes or take_from_trigger(identity, context.get("task_state_store"))
         return self._deliver(context, read_event(event), notes)
 
+    @abstractmethod
     def _folder(self, identity: Identity) -> str | None:
         """Return the folder that pictures are stored in, if any."""
-        return str(self.output_path) if self.output_path else None
 
     @abstractmethod
     def _work(self, identity: Identity) -> Work:

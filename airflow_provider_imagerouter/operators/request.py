@@ -1,14 +1,15 @@
-"""What the operators of one request share: its parameters."""
+"""What the operators of one request share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from airflow_provider_imagerouter.api.request import check_n, check_parameter
+from typing_extensions import override
+
+from airflow_provider_imagerouter.api.request import check_n, check_number_of_images, check_number_of_masks
 from airflow_provider_imagerouter.engine.checks import check_bytes_have_a_place
-from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.operators.base import is_final
+from airflow_provider_imagerouter.operators.base import stem_of
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
 if TYPE_CHECKING:
@@ -21,93 +22,58 @@ class ImageRouterRequestOperator(ImageRouterPayingOperator):
     """
     An operator that carries out one request.
 
-    :param prompt: what to make, 20,000 characters at most. A name that ends in ``.prompt`` is a file beside the Dag
-    :param model: model id; the connection's default model if None
-    :param quality: ``auto``, ``low``, ``medium`` or ``high``; some models heed it
-    :param size: ``auto`` or ``WIDTHxHEIGHT``; which ones, depends on the model
-    :param response_format: ``url`` (the picture is kept by ImageRouter, public to whoever has the link), ``b64_json``
-        (kept, too) or ``b64_ephemeral`` (not kept); the latter two need an ``output_path``
+    A class of these names the API's parameters that it takes in ``parameter_fields``, and sets an attribute for each.
+
     :param n: how many candidates; each is a call and a bill of its own, 4 at a time
+    :param output_path: the folder to store pictures in: local, or any fsspec URI such as ``s3://conn@bucket/folder``
+    :param filename: name of the stored picture without extension
     """
 
     makes: ClassVar[str] = "image"
-    parameter_fields: tuple[str, ...] = ("prompt", "model", "quality", "size", "response_format")
-    template_fields: Sequence[str] = (
-        *parameter_fields,
-        "n",
-        "max_cost_usd",
-        "output_path",
-        "filename",
-        "imagerouter_conn_id",
-    )
-    template_fields_renderers: ClassVar[dict[str, str]] = {"prompt": "md", "image": "json", "mask": "json"}
+    parameter_fields: ClassVar[Sequence[str]] = ()
+    template_fields: Sequence[str] = ("n", "max_cost_usd", "output_path", "filename", "imagerouter_conn_id")
+    template_fields_renderers: ClassVar[dict[str, str]] = {
+        "prompt": "md",
+        "image": "json",
+        "mask": "json",
+        "extra_body": "json",
+    }
 
-    def __init__(
-        self,
-        *,
-        prompt: str | None = None,
-        model: str | None = None,
-        quality: str | None = None,
-        size: str | None = None,
-        response_format: str | None = None,
-        n: int | str = 1,
-        **kwargs: Any,
-    ) -> None:
+    def __init__(self, *, n: int | str, output_path: str | None, filename: str | None, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        self.prompt = prompt
-        self.model = model
-        self.quality = quality
-        self.size = size
-        self.response_format = response_format
         self.n = n
-        self._given: set[str] = set()
-        self._take(prompt=prompt, model=model, quality=quality, size=size, response_format=response_format)
-        if is_final(response_format):
-            check_bytes_have_a_place(response_format, self.output_path)
-        if is_final(n):
-            check_n(n)
+        self.output_path = output_path
+        self.filename = filename
 
-    def _take(self, **parameters: Any) -> None:
-        """Check parameters as far as they are known when the Dag is parsed, and remember which were given."""
-        for name, value in parameters.items():
-            if is_final(value):
-                check_parameter(name, value)
-            if value is not None:
-                self._given.add(name)
+    @override
+    def _check(self, name: str, value: Any) -> None:
+        super()._check(name, value)
+        match name:
+            case "response_format":
+                check_bytes_have_a_place(value, self.output_path)
+            case "image" if isinstance(value, list | tuple):
+                check_number_of_images(len(value))
+            case "mask" if isinstance(value, list | tuple):
+                check_number_of_masks(len(value))
 
+    @override
     def _work(self, identity: Identity) -> Work:
         from airflow_provider_imagerouter.engine.work import SingleWork
 
-        for name in sorted(self._given):
-            if getattr(self, name) is None:
-                raise ImageRouterInputError(
-                    f"{name} was given, but came to None; without it another call would be paid"
-                )
         return SingleWork(
             **self._conditions(identity),
             parameters={name: getattr(self, name) for name in self.parameter_fields},
             n=check_n(self.n),
-            stem=self._stem(identity),
+            stem=stem_of(self.filename, identity),
             output=self.makes,
         )
 
+    @override
+    def _folder(self, identity: Identity) -> str | None:
+        return str(self.output_path) if self.output_path else None
+
+    @override
     def _cost(self, result: list[Record]) -> float | None:
         from airflow_provider_imagerouter.records import total_cost
 
         return total_cost(result)
-
-
-class ImageRouterImageOperator(ImageRouterRequestOperator):
-    """
-    An operator that makes pictures of one request.
-
-    :param output_format: ``webp``, ``jpeg``, ``jpg`` or ``png``; the model's own if None
-    """
-
-    parameter_fields = (*ImageRouterRequestOperator.parameter_fields, "output_format")
-    template_fields = (*ImageRouterRequestOperator.template_fields, "output_format")
-
-    def __init__(self, *, output_format: str | None = None, **kwargs: Any) -> None:
-        super().__init__(**kwargs)
-        self.output_format = output_format
-        self._take(output_format=output_format)

@@ -3,25 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from airflow.providers.common.compat.sdk import AirflowFailException, BaseSensorOperator, conf
+from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
+from typing_extensions import override
 
-from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
+from airflow_provider_imagerouter.compat import is_final
+from airflow_provider_imagerouter.exceptions import ImageRouterInputError
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 from airflow_provider_imagerouter.money import to_usd
-from airflow_provider_imagerouter.operators.base import is_final
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
-
-log = logging.getLogger(__name__)
-
-ENOUGH = {"status": "enough"}
-"""The trigger's event when the waiting is over."""
 
 
 class ImageRouterCreditsSensor(BaseSensorOperator):
@@ -59,6 +54,7 @@ class ImageRouterCreditsSensor(BaseSensorOperator):
         if is_final(min_usd):
             self._minimum()
 
+    @override
     def execute(self, context: Context) -> Any:
         """
         Wait here, or in the triggerer.
@@ -83,13 +79,16 @@ class ImageRouterCreditsSensor(BaseSensorOperator):
         :param event: how the trigger ended
         :raises ImageRouterError: as :meth:`execute`
         """
+        from airflow_provider_imagerouter.triggers.credits import ENOUGH
         from airflow_provider_imagerouter.triggers.event import read_event
 
         if event != ENOUGH:
             read_event(event)  # raises what it carries
 
+    @override
     def poke(self, context: Context) -> bool:
-        """Ask once."""
+        from airflow_provider_imagerouter.triggers.credits import holds_enough
+
         return asyncio.run(holds_enough(self.imagerouter_conn_id, self._minimum()))
 
     def _minimum(self) -> Decimal:
@@ -97,25 +96,3 @@ class ImageRouterCreditsSensor(BaseSensorOperator):
         if minimum is None:
             raise ImageRouterInputError("min_usd is missing: how much the account must hold, in USD")
         return minimum
-
-
-async def holds_enough(imagerouter_conn_id: str, min_usd: Decimal) -> bool:
-    """
-    Return whether an account holds enough, and log what it holds; False if that cannot be known now.
-
-    :param imagerouter_conn_id: connection of type ``imagerouter``
-    :param min_usd: USD
-    :raises ImageRouterError: if asking again would not help
-    """
-    from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
-
-    try:
-        remaining = (await ImageRouterAsyncHook(imagerouter_conn_id).get_credits()).remaining
-    except ImageRouterError as error:
-        if isinstance(error, AirflowFailException):
-            raise
-        log.warning("Could not ask what the account holds: %s", error)
-        return False
-    enough = remaining >= min_usd
-    log.info("The account holds $%s, %s $%s", remaining, "at least" if enough else "less than", min_usd)
-    return enough

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
 
+from airflow.providers.common.compat.sdk import AirflowFailException
 from airflow.triggers.base import BaseTrigger, TriggerEvent
+from typing_extensions import override
 
 from airflow_provider_imagerouter.exceptions import ImageRouterError
-from airflow_provider_imagerouter.sensors.credits import ENOUGH, holds_enough
 from airflow_provider_imagerouter.triggers.event import error_event
+
+log = logging.getLogger(__name__)
+
+ENOUGH = {"status": "enough"}
+"""The trigger's event when the waiting is over."""
 
 
 class ImageRouterCreditsTrigger(BaseTrigger):
@@ -29,8 +36,8 @@ class ImageRouterCreditsTrigger(BaseTrigger):
         self.min_usd = min_usd
         self.poke_interval = poke_interval
 
+    @override
     def serialize(self) -> tuple[str, dict[str, Any]]:
-        """Return what Airflow needs to make this trigger again."""
         arguments = {
             "imagerouter_conn_id": self.imagerouter_conn_id,
             "min_usd": self.min_usd,
@@ -38,6 +45,7 @@ class ImageRouterCreditsTrigger(BaseTrigger):
         }
         return f"{type(self).__module__}.{type(self).__qualname__}", arguments
 
+    @override
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Ask until there is enough; the one event says how it ended."""
         try:
@@ -47,3 +55,25 @@ class ImageRouterCreditsTrigger(BaseTrigger):
             yield TriggerEvent(error_event(error))  # type: ignore[no-untyped-call]
         else:
             yield TriggerEvent(ENOUGH)  # type: ignore[no-untyped-call]
+
+
+async def holds_enough(imagerouter_conn_id: str, min_usd: Decimal) -> bool:
+    """
+    Return whether an account holds enough, and log what it holds; False if that cannot be known now.
+
+    :param imagerouter_conn_id: connection of type ``imagerouter``
+    :param min_usd: USD
+    :raises ImageRouterError: if asking again would not help
+    """
+    from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
+
+    try:
+        remaining = (await ImageRouterAsyncHook(imagerouter_conn_id).get_credits()).remaining
+    except ImageRouterError as error:
+        if isinstance(error, AirflowFailException):
+            raise
+        log.warning("Could not ask what the account holds: %s", error)
+        return False
+    enough = remaining >= min_usd
+    log.info("The account holds $%s, %s $%s", remaining, "at least" if enough else "less than", min_usd)
+    return enough

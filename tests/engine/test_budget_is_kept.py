@@ -79,7 +79,7 @@ def test_failures_that_cost_nothing_do_not_count(attempts):
 
 
 def test_candidates_that_fit_are_kept(attempts):
-    with pytest.raises(ImageRouterBudgetError, match=r"2 picture\(s\) are there already, and kept"):
+    with pytest.raises(ImageRouterBudgetError, match=r"2 of . candidates are there, and kept"):
         attempts.generate(model=QUICK, n=4, max_cost_usd=0.015)
     assert len(attempts.pictures) == 2
     assert len(attempts.generate(model=QUICK, n=4, max_cost_usd=0.03)) == 4

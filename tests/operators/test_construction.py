@@ -47,7 +47,7 @@ BAD_PARAMETERS: dict[str, dict[str, Any]] = {
 @pytest.mark.parametrize("parameters", BAD_PARAMETERS.values(), ids=BAD_PARAMETERS)
 def test_bad_parameters(parameters: dict[str, Any]) -> None:
     with pytest.raises(ImageRouterInputError):
-        ImageRouterGenerateOperator(task_id="task", **parameters)
+        ImageRouterGenerateOperator(task_id="task", **{"prompt": "a cat", **parameters})
     with pytest.raises(ImageRouterInputError):
         ImageRouterEditOperator(task_id="task", image=LINK, **parameters)
 
@@ -61,7 +61,7 @@ def test_bad_images(image: Any) -> None:
 @pytest.mark.parametrize("name", ["prompt", "model", "quality", "size", "output_format", "response_format", "filename"])
 @pytest.mark.parametrize("template", ["{{ params.x }}", "{% if true %}low{% endif %}"])
 def test_templates_are_not_judged_before_they_are_rendered(name: str, template: str) -> None:
-    ImageRouterGenerateOperator(task_id="task", **{name: template})
+    ImageRouterGenerateOperator(task_id="task", **{"prompt": "a cat", name: template})
     ImageRouterEditOperator(task_id="task", image=template, mask=template, **{name: template})
     ImageRouterDownloadOperator(task_id="task", image=template, output_path=template, filename=template)
 
@@ -69,7 +69,8 @@ def test_templates_are_not_judged_before_they_are_rendered(name: str, template: 
 @pytest.mark.parametrize("name", ["prompt", "model", "quality", "size", "output_format", "response_format", "filename"])
 def test_outputs_of_other_tasks_are_not_judged_before_they_are_there(dag: DAG, name: str) -> None:
     upstream = ImageRouterGenerateOperator(task_id="upstream", prompt="a cat")
-    task = ImageRouterGenerateOperator(task_id="task", output_path=upstream.output, **{name: upstream.output})
+    arguments = {"prompt": "a cat", name: upstream.output}
+    task = ImageRouterGenerateOperator(task_id="task", output_path=upstream.output, **arguments)
     assert task.upstream_task_ids == {"upstream"}
     edit = ImageRouterEditOperator(task_id="edit", image=[upstream.output, LINK], mask=upstream.output)
     assert edit.upstream_task_ids == {"upstream"}
@@ -77,7 +78,9 @@ def test_outputs_of_other_tasks_are_not_judged_before_they_are_there(dag: DAG, n
 
 def test_b64_with_a_place() -> None:
     for output_path in ("/data", "{{ params.folder }}", ObjectStoragePath("file:///data"), Path("/data")):
-        ImageRouterGenerateOperator(task_id="task", response_format="b64_ephemeral", output_path=output_path)
+        ImageRouterGenerateOperator(
+            task_id="task", prompt="a cat", response_format="b64_ephemeral", output_path=output_path
+        )
 
 
 def test_a_bad_parameter_is_an_import_error_of_the_dag(tmp_path: Path) -> None:
@@ -119,7 +122,7 @@ def test_every_parameter_is_templated() -> None:
 )
 def test_template_fields_are_attributes_and_renderers_are_template_fields(operator: Any) -> None:
     needed = {"image": LINK, "output_path": "/data"}
-    accepted = {} if operator is ImageRouterGenerateOperator else needed
+    accepted = {"prompt": "a cat"} if operator is ImageRouterGenerateOperator else needed
     task = operator(task_id="task", **accepted)
     for name in operator.template_fields:
         assert hasattr(task, name)

@@ -145,3 +145,23 @@ def test_what_is_no_picture_is_never_sent(dag: DAG, runs: Runs, tmp_path: Path) 
         assert len(server.requests) == 1
     assert {run.task_state(name) for name in dag.task_dict} == {"failed"}
     assert runs.calls == []
+
+
+def test_one_of_several_pictures_by_a_template(dag: DAG, runs: Runs, tmp_path: Path) -> None:
+    made = ImageRouterGenerateOperator(
+        task_id="made", prompt="A", model="sandbox/three-pictures", output_path=str(tmp_path)
+    )
+    first = "{{ ti.xcom_pull(task_ids='made')[0] }}"
+    made >> ImageRouterEditOperator(task_id="edit", image=first, prompt="B", model=MODEL)
+    run = runs(dag)
+    assert runs.calls[-1]["images"] == [run.xcom("made")[0]["sha256"]]
+
+
+def test_further_parameters_are_sent_as_they_are(dag: DAG, runs: Runs, tmp_path: Path) -> None:
+    (tmp_path / "in.png").write_bytes(picture())
+    extra = {"seed": "{{ 40 + 2 }}", "quality": "high"}
+    generated = ImageRouterGenerateOperator(task_id="a", prompt="A", model=MODEL, quality="low", extra_body=extra)
+    image = str(tmp_path / "in.png")
+    generated >> ImageRouterEditOperator(task_id="b", image=image, prompt="B", model=MODEL, extra_body=extra)
+    runs(dag)
+    assert [call["parameters"] for call in runs.calls] == [{"seed": "42", "quality": "high"}] * 2

@@ -67,7 +67,7 @@ def test_what_the_catalogue_knows_is_not_sent(
     assert reason in captured.out + captured.err + caplog.text
 
 
-def test_another_name_of_a_model_only_warns(
+def test_another_name_of_a_model_is_that_model(
     imagerouter_connection: Any, run_dag: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
     with DAG("alias") as dag:
@@ -77,7 +77,7 @@ def test_another_name_of_a_model_only_warns(
     run = run_dag(dag)
 
     assert run.task_state("task") == "success"
-    assert "catalogue has no model 'google/gemini-2.5-flash-image'" in caplog.text
+    assert "catalogue has no model" not in caplog.text
 
 
 @pytest.mark.parametrize("options", [{}, {"validate_model": True}, {"max_cost_usd": 1}], ids=str)

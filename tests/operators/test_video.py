@@ -89,13 +89,18 @@ def test_a_bad_length_is_found_when_the_dag_is_parsed(seconds: Any) -> None:
         ImageRouterVideoOperator(task_id="video", prompt="Waves", seconds=seconds)
 
 
-@pytest.mark.parametrize(("number", "state"), [(2, "success"), (17, "failed")])
-def test_several_pictures(number: int, state: str, imagerouter_connection: Any, run_dag: Any, tmp_path: Path) -> None:
+def test_several_pictures(imagerouter_connection: Any, run_dag: Any, tmp_path: Path) -> None:
     path = tmp_path / "rock.png"
     path.write_bytes(picture())
     with DAG("pictures") as dag:
-        ImageRouterVideoOperator(task_id="video", image=[str(path)] * number, prompt="Waves", model=VIDEO_MODEL)
+        ImageRouterVideoOperator(task_id="video", image=[str(path)] * 2, prompt="Waves", model=VIDEO_MODEL)
     run = run_dag(dag)
 
-    assert run.task_state("video") == state
-    assert imagerouter_connection.ledger()["totals"]["calls"] == (state == "success")
+    assert run.task_state("video") == "success"
+    assert imagerouter_connection.ledger()["totals"]["calls"] == 1
+
+
+@pytest.mark.parametrize("arguments", [{"image": []}, {"image": ["a.png"] * 17}, {}, {"prompt": ""}, {"image": " "}])
+def test_too_few_or_too_many_are_found_when_the_dag_is_parsed(arguments: dict[str, Any]) -> None:
+    with pytest.raises(ImageRouterInputError, match=r"image|prompt"):
+        ImageRouterVideoOperator(task_id="video", **arguments)

@@ -12,9 +12,6 @@ import pytest
 
 from airflow_provider_imagerouter import __version__
 
-# What is built does not depend on the Airflow that runs the tests: once is enough.
-pytestmark = pytest.mark.needs_airflow("3.1")
-
 REPOSITORY = Path(__file__).parents[2]
 PACKAGE = "airflow_provider_imagerouter"
 

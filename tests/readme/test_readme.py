@@ -6,17 +6,19 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import textwrap
 import venv
 from pathlib import Path
+from urllib.error import URLError
+from urllib.parse import quote
+from urllib.request import Request, urlopen
 
 import pytest
 from PIL import Image
-
-# What the README's commands do does not depend on the Airflow that runs the tests: once is enough.
-pytestmark = pytest.mark.needs_airflow("3.1")
+from support.waiting import wait_for
 
 REPOSITORY = Path(__file__).parents[2]
 README = (REPOSITORY / "README.md").read_text()
@@ -57,6 +59,11 @@ def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
             (copy / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(REPOSITORY / name, copy / name)
     return copy
+
+
+def state_of(url: str) -> str:
+    with urlopen(url) as answer:
+        return str(json.load(answer)["state"])
 
 
 def test_no_command_is_left_untested():
@@ -107,6 +114,37 @@ def test_make_demo_gives_the_key_to_the_connection_to_the_real_api(monkeypatch):
         }
 
 
+def test_make_demo_again_leaves_no_more_than_the_first_time(checkout):
+    first = {file.suffix for file in (checkout / "demo-output").iterdir()}
+    shell("make demo", checkout)
+    files = [file.suffix for file in (checkout / "demo-output").iterdir()]
+    assert sorted(files) == [".png", ".webp", ".webp"]
+    assert set(files) == first
+
+
+def test_make_ui_opens_on_the_quickstart_and_stops_all_of_it(checkout):
+    command = ["make", "ui"]
+    with subprocess.Popen(
+        command, cwd=checkout, env=outside_environment(), stdout=subprocess.PIPE, text=True, start_new_session=True
+    ) as process:
+        assert process.stdout
+        url = next(line.strip() for line in process.stdout if line.startswith("  http://"))
+        base = url.partition("/dags/")[0]
+        run = Request(
+            f"{base}/api/v2/dags/example_imagerouter_quickstart/dagRuns",
+            json.dumps({"logical_date": None}).encode(),
+            {"Content-Type": "application/json"},
+        )
+        with urlopen(run) as answer:
+            run_url = f"{run.full_url}/{quote(json.load(answer)['dag_run_id'])}"
+        wait_for("the quickstart", lambda: state_of(run_url) in {"success", "failed"}, 180)
+        assert state_of(run_url) == "success"
+        os.killpg(process.pid, signal.SIGINT)
+        assert "Stopped." in process.stdout.read()
+    with pytest.raises(URLError):
+        urlopen(base)
+
+
 def test_make_test_is_what_ci_runs():
     assert (REPOSITORY / ".ci" / "run").read_text().splitlines()[-1] == "make test"
 
@@ -139,14 +177,15 @@ def test_a_connection_by_environment_variable(command, tmp_path):
 
 
 def test_the_sandbox_starts(tmp_path):
+    """On a free port: somebody may have started it as the README says."""
     command = [
         "bash",
         "-c",
-        f"PATH={Path(sys.executable).parent}:$PATH exec python -m airflow_provider_imagerouter.sandbox",
+        f"PATH={Path(sys.executable).parent}:$PATH exec python -m airflow_provider_imagerouter.sandbox --port 0",
     ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=outside_environment()) as sandbox:
         assert sandbox.stdout
-        assert "http://127.0.0.1:8787" in sandbox.stdout.readline()
+        assert "http://127.0.0.1:" in sandbox.stdout.readline()
         sandbox.terminate()
 
 

@@ -48,6 +48,7 @@ class RunningTask:
         self.task_id = task_id
         self.run_id = run_id
         self.map_index = map_index
+        self.try_number, self.max_tries = 1, 0
         self.xcoms: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
