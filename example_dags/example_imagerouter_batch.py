@@ -1,10 +1,9 @@
 """A picture for each product of a catalogue, in one task and under a budget."""
 
-import json
-
-from airflow.sdk import ObjectStoragePath, dag, task
+from airflow.sdk import dag, task
 
 from airflow_provider_imagerouter.operators.batch import ImageRouterBatchOperator
+from airflow_provider_imagerouter.results import read_results
 
 
 @dag(params={"output_path": "pictures"})
@@ -29,8 +28,7 @@ def example_imagerouter_batch():
 
     @task
     def list_pictures(manifest: dict) -> list[str]:
-        rows = ObjectStoragePath(manifest["results_path"]).read_text().splitlines()
-        return [record["path"] for row in rows for record in json.loads(row)["records"]]
+        return [record["path"] for row in read_results(manifest) for record in row["records"]]
 
     list_pictures(catalogue.output)
 
