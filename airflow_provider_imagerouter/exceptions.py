@@ -100,7 +100,7 @@ class ImageRouterConnectionError(ImageRouterError):
 class ImageRouterUnknownOutcomeError(ImageRouterError):
     """The call was sent, but its end is not known: it may have run, and it may be billed."""
 
-    billed = "unknown"
+    billed: Billed = "unknown"
 
 
 class ImageRouterOrphanedIntentError(ImageRouterUnknownOutcomeError, AirflowFailException):
@@ -170,4 +170,4 @@ class ImageRouterBudgetError(ImageRouterError, AirflowFailException):
 class ImageRouterStorageError(ImageRouterError):
     """A picture could not be fetched or stored. A generated one exists and is paid for."""
 
-    billed = "yes"
+    billed: Billed = "yes"

@@ -65,6 +65,16 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "s3://aws_default@my-bucket/imagerouter-ledger",
                         "default": "",
                     },
+                    "deployment": {
+                        "description": (
+                            "A name for this Airflow deployment. Set it where several deployments share one "
+                            "ledger_path: their tasks may have the same ids."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "production",
+                        "default": "",
+                    },
                     "lease_seconds": {
                         "description": (
                             "How many seconds after its last sign of life an attempt of a task is taken for dead, and "

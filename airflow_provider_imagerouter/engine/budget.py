@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
 from decimal import Decimal
 from typing import TYPE_CHECKING
 
@@ -23,28 +22,22 @@ class Budget:
     :param spent: USD, what earlier attempts spent
     """
 
-    def __init__(self, limit: Decimal, models: Catalogue, spent: Iterable[Decimal]) -> None:
+    def __init__(self, limit: Decimal, models: Catalogue, spent: Decimal) -> None:
         self._limit = limit
         self._models = models
-        self._spent = sum(spent, Decimal(0))
+        self._spent = spent
         self._in_flight = Decimal(0)
         self._settled = asyncio.Condition()
 
-    async def reserve(self, model: str) -> Decimal:
+    async def reserve(self, model: str) -> Reservation:
         """
         Set aside the highest price of a call; waits for calls in flight that may turn out cheaper.
 
         :param model: model id
-        :return: USD
         :raises ImageRouterBudgetError: if the call could pass the limit
         :raises ImageRouterInputError: if the model's price is not known
         """
-        highest = self._models.find(model).max_price
-        if highest is None:
-            raise ImageRouterInputError(
-                f"ImageRouter's catalogue does not say what {model} costs, which max_cost_usd has to know"
-            )
-        price = as_billed(highest)
+        price = self.price(model)
         async with self._settled:
             await self._settled.wait_for(lambda: self._fits(price) or not self._in_flight)
             if not self._fits(price):
@@ -52,13 +45,27 @@ class Budget:
                     f"max_cost_usd is ${self._limit}; ${self._spent} are spent, and {model} may cost ${price} more"
                 )
             self._in_flight += price
-        return price
+        return Reservation(self, price)
+
+    def price(self, model: str) -> Decimal:
+        """
+        Return the most that a call may be billed, USD.
+
+        :param model: model id
+        :raises ImageRouterInputError: if that is not known
+        """
+        highest = self._models.find(model).max_price
+        if highest is None:
+            raise ImageRouterInputError(
+                f"ImageRouter's catalogue does not say what {model} costs, which max_cost_usd has to know"
+            )
+        return as_billed(highest)
 
     async def settle(self, price: Decimal, cost: Decimal) -> None:
         """
         Replace what was set aside by what the call cost.
 
-        :param price: what :meth:`reserve` returned
+        :param price: USD, what was set aside
         :param cost: USD, what counts as spent
         """
         async with self._settled:
@@ -68,3 +75,26 @@ class Budget:
 
     def _fits(self, price: Decimal) -> bool:
         return self._spent + self._in_flight + price <= self._limit
+
+
+class Reservation:
+    """
+    What is set aside for one call, until it is settled.
+
+    :param budget: what it is a part of; None if there is no limit
+    :param price: USD; None if it is not known
+    """
+
+    def __init__(self, budget: Budget | None, price: Decimal | None) -> None:
+        self._budget = budget
+        self.price = price
+
+    async def settle(self, cost: Decimal | None) -> None:
+        """
+        Count a call as what it cost; only the first time.
+
+        :param cost: USD; None counts as the highest price
+        """
+        budget, self._budget = self._budget, None
+        if budget and self.price is not None:
+            await budget.settle(self.price, self.price if cost is None else cost)

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, assert_never
 
 from airflow_provider_imagerouter.api.preflight import check_model, with_near_matches
 from airflow_provider_imagerouter.api.request import ImageRequest, Request, VideoRequest
@@ -22,6 +21,7 @@ from airflow_provider_imagerouter.engine.budget import Budget
 from airflow_provider_imagerouter.engine.checks import check_bytes_have_a_place
 from airflow_provider_imagerouter.engine.inputs import InputPictures
 from airflow_provider_imagerouter.engine.pictures import PictureStore
+from airflow_provider_imagerouter.engine.request_keys import RequestKeys
 from airflow_provider_imagerouter.engine.rescue import into_temporary_files
 from airflow_provider_imagerouter.engine.sender import Sender
 from airflow_provider_imagerouter.exceptions import (
@@ -32,8 +32,8 @@ from airflow_provider_imagerouter.exceptions import (
     ImageRouterStorageError,
 )
 from airflow_provider_imagerouter.files.naming import candidate_stem
-from airflow_provider_imagerouter.ledger.async_ledger import AsyncLedger
-from airflow_provider_imagerouter.ledger.ledger import fingerprint
+from airflow_provider_imagerouter.files.storing import is_there
+from airflow_provider_imagerouter.ledger.entries import Answered, Free, Orphaned, Stored
 from airflow_provider_imagerouter.records import Record, describe_stored, records_of
 
 if TYPE_CHECKING:
@@ -42,14 +42,11 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
     from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
-    from airflow_provider_imagerouter.ledger.ledger import Entry, Ledger
+    from airflow_provider_imagerouter.ledger.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
 OrphanPolicy = Literal["resubmit", "fail"]
-
-POLL_SECONDS = 0.5
-"""How often to look whether another attempt has its answer."""
 
 SINGLE_TASK_CONCURRENCY = 4
 """How many candidates of one request are made at a time."""
@@ -120,7 +117,7 @@ class Engine:
         validate_model: bool = False,
     ) -> None:
         self._hook = hook
-        self._ledger = AsyncLedger(ledger)
+        self._ledger = ledger
         self._folder = folder
         self._max_cost_usd = max_cost_usd
         self._on_orphaned_intent = on_orphaned_intent
@@ -128,8 +125,7 @@ class Engine:
         self._outlives_task = outlives_task
         self._validate_model = validate_model
         self._slots = asyncio.Semaphore(max_concurrency)
-        self._turns: Counter[str] = Counter()
-        self._taking_turns = asyncio.Lock()
+        self._keys = RequestKeys()
         self._store: PictureStore | None = None
 
     async def __aenter__(self) -> Engine:
@@ -137,14 +133,15 @@ class Engine:
         self._settings = await self._hook.get_settings()
         if self._folder:
             self._store = await PictureStore.open(self._folder, self._settings)
-        self._sender = Sender(
-            self._hook,
-            self._ledger,
-            await self._open_budget(),
-            outlives_task=self._outlives_task,
-            log_level=self._log_level,
-        )
         await self._ledger.open()
+        try:
+            budget = await self._open_budget()
+        except BaseException:
+            await self._ledger.close()
+            raise
+        self._sender = Sender(
+            self._hook, self._ledger, budget, outlives_task=self._outlives_task, log_level=self._log_level
+        )
         return self
 
     async def __aexit__(
@@ -152,11 +149,10 @@ class Engine:
     ) -> None:
         """End this attempt, or leave that to the calls that go on in the background."""
         ending = asyncio.create_task(self._end())
-        if self._sender.leaves_calls_behind:
-            _background.add(ending)
-            ending.add_done_callback(_background.discard)
-        else:
-            await ending
+        _background.add(ending)
+        ending.add_done_callback(_background.discard)
+        if not self._sender.leaves_calls_behind:
+            await asyncio.shield(ending)
 
     async def _end(self) -> None:
         try:
@@ -168,7 +164,7 @@ class Engine:
         limit = self._settings.max_cost_usd if self._max_cost_usd is None else self._max_cost_usd
         if limit is None:
             return None
-        return Budget(limit, await self._hook.get_catalogue(), await self._ledger.costs())
+        return Budget(limit, await self._hook.get_catalogue(), self._ledger.spent)
 
     async def run_candidates(self, job: Job, n: int) -> list[Record]:
         """
@@ -220,41 +216,29 @@ class Engine:
         :param job: the request
         :raises ImageRouterError: if it did not end in pictures
         """
+        request, inputs = job.check(self._settings)
+        number = self._keys.number(request, inputs)
         async with self._slots:
-            request, inputs = job.check(self._settings)
             check_bytes_have_a_place(request.response_format, self._store)
             if self._validate_model:
                 has_mask = job.parameters.get("mask") is not None
                 check_model(await self._hook.get_catalogue(), request, has_images=bool(inputs), has_mask=has_mask)
-            key = await self._key(request, inputs)
-            while True:
-                entry = await self._ledger.look(key)
-                match entry.state:
-                    case "stored":
-                        self._say("An earlier attempt made %s; nothing is sent", request)
-                        return list(entry.records)
-                    case "answered" if entry.answer:
-                        self._say("An earlier attempt paid for %s; it is only stored", request)
-                        return await self._finish(entry, request, entry.answer, job.stem)
-                    case "in flight":
-                        await asyncio.sleep(POLL_SECONDS)
-                        continue
-                    case "orphaned":
-                        self._heed_orphan(request)
-                if sent := await self._send(entry, request, inputs):
-                    return await self._finish(sent[0], request, sent[1], job.stem)
-
-    async def _key(self, request: Request, inputs: InputPictures | None) -> str:
-        """
-        Return the key of a request's entry: its fingerprint and, where the same stands again, its turn.
-
-        One request after the other, in the order they came, so that each has the same turn in every attempt.
-        """
-        async with self._taking_turns:
-            images, masks = await inputs.digests() if inputs else ([], [])
-            shape = fingerprint(request.parameters, images, masks)
-            self._turns[shape] += 1
-            return f"{shape}-{self._turns[shape]}"
+            images, masks = await inputs.digests(self._ledger) if inputs else ([], [])
+            key = self._keys.key(self._settings.base_url, request, images, masks, number)
+            match found := self._ledger.take(key):
+                case Stored():
+                    self._say("An earlier attempt made %s; nothing is sent", request)
+                    return await self._recall(key, found, job.stem)
+                case Answered():
+                    self._say("An earlier attempt paid for %s; it is only stored", request)
+                    return await self._finish(key, request, await self._with_contents(found), job.stem)
+                case Orphaned():
+                    self._heed_orphan(request)
+                case Free():
+                    pass
+                case _:
+                    assert_never(found)
+            return await self._finish(key, request, await self._send(key, request, inputs), job.stem)
 
     def _heed_orphan(self, request: Request) -> None:
         what = f"An earlier attempt sent {request} and never learnt its end; it may have been made and billed"
@@ -262,12 +246,12 @@ class Engine:
             raise ImageRouterOrphanedIntentError(f"{what}. on_orphaned_intent is 'fail': it is not sent again")
         log.warning("%s. It is sent again, and may be paid twice", what)
 
-    async def _send(self, entry: Entry, request: Request, inputs: InputPictures | None) -> tuple[Entry, Answer] | None:
-        """Read the input pictures, and send the request; None if another attempt was faster."""
+    async def _send(self, key: str, request: Request, inputs: InputPictures | None) -> Answered:
+        """Read the input pictures, and send the request."""
         if inputs:
             request = request.with_images(*await inputs.load())
         try:
-            return await self._sender.send(entry, request)
+            return await self._sender.send(key, request)
         except ImageRouterInvalidRequestError as error:
             raise await self._with_near_matches(error, request) from None
 
@@ -282,19 +266,49 @@ class Engine:
         except ImageRouterError:
             return error
 
-    async def _finish(self, entry: Entry, request: Request, answer: Answer, stem: str) -> list[Record]:
+    async def _recall(self, key: str, found: Stored, stem: str) -> list[Record]:
+        """Return the records of pictures that were stored; those that are no longer there are stored once more."""
+        there = await asyncio.gather(
+            *(asyncio.to_thread(is_there, record["path"], record["size_bytes"]) for record in found.records)
+        )
+        if all(there):
+            return list(found.records)
+        records = list(found.records)
+        contents = found.contents or (None,) * len(records)
+        for index, (record, content, is_here) in enumerate(zip(records, contents, there, strict=True)):
+            if not is_here:
+                records[index] = await self._store_again(record, await self._ledger.content(content), stem, index + 1)
+        self._ledger.stored(key, records, found.contents)
+        return records
+
+    async def _store_again(self, record: Record, content: bytes | None, stem: str, number: int) -> Record:
+        log.warning("%s is not there any more, or not whole; it is stored again", record["path"])
+        if content is None and record["url"] is None:
+            raise ImageRouterStorageError(
+                f"{record['path']} is not there any more, and there is no link to fetch it from again. It is not paid "
+                "for once more; clear the task once it has succeeded, or change the request, for another picture"
+            )
+        if self._store is None:
+            return {**record, "uri": record["url"] or "", "path": None}
+        return await self._store.add({**record, "uri": record["url"] or ""}, content, stem, number)
+
+    async def _with_contents(self, found: Answered) -> Answered:
+        """Return an answer that an earlier attempt noted, with the bytes that came with it."""
+        pictures = [
+            replace(picture, content=await self._ledger.content(content))
+            for picture, content in zip(found.answer.pictures, found.contents, strict=True)
+        ]
+        return replace(found, answer=replace(found.answer, pictures=tuple(pictures)))
+
+    async def _finish(self, key: str, request: Request, answered: Answered, stem: str) -> list[Record]:
         """Store an answer's pictures, and note that they are."""
         try:
-            records = await self._store_pictures(records_of(request, answer), answer, stem)
+            records = await self._store_pictures(records_of(request, answered.answer), answered.answer, stem)
         except ImageRouterStorageError as error:
-            if entry.state == "answered":
+            if answered.noted:
                 raise
-            raise await self._rescue(entry, answer, error) from error
-        try:
-            await self._ledger.stored(entry, records)
-        except ImageRouterStorageError as error:
-            again = "store its pictures" if entry.state == "answered" else "pay for it"
-            log.warning("%s. A retry will %s again", error, again)
+            raise await self._rescue(key, answered.answer, error) from error
+        self._ledger.stored(key, records, answered.contents)
         return records
 
     async def _store_pictures(self, records: list[Record], answer: Answer, stem: str) -> list[Record]:
@@ -315,12 +329,12 @@ class Engine:
             raise
         return stored
 
-    async def _rescue(self, entry: Entry, answer: Answer, error: ImageRouterError) -> ImageRouterStorageError:
+    async def _rescue(self, key: str, answer: Answer, error: ImageRouterError) -> ImageRouterStorageError:
         """Keep what is paid for and could neither be noted nor stored: in temporary files, which may be noted."""
         try:
             answer = await asyncio.to_thread(into_temporary_files, answer)
             places = ", ".join(str(picture.url) for picture in answer.pictures)
-            await self._ledger.answered(entry, answer)
+            await self._ledger.answered(key, answer.cost, answer, 0)
         except OSError as full:
             return ImageRouterStorageError(f"{error}. What was paid for is lost: {full}", cost=answer.cost)
         except ImageRouterStorageError:

@@ -23,6 +23,7 @@ from airflow_provider_imagerouter.records import Record, record_of_location
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
+    from airflow_provider_imagerouter.ledger.ledger import Ledger
 
 
 def records(value: Any, name: str) -> list[Record]:
@@ -70,19 +71,38 @@ class InputPictures:
             self._masks = [_Source(record, "mask", settings) for record in records(mask, "mask")]
             check_number_of_masks(len(self._masks))
 
-    async def digests(self) -> tuple[list[str], list[str]]:
-        """Return the SHA-256 of the images and of the masks; pictures whose record has it are not read for it."""
-        return [await source.digest() for source in self._images], [await source.digest() for source in self._masks]
+    @property
+    def locations(self) -> list[list[str]]:
+        """Where the images are, and the masks."""
+        return [[source.location for source in sources] for sources in (self._images, self._masks)]
+
+    async def digests(self, ledger: Ledger) -> tuple[list[str], list[str]]:
+        """
+        Return the SHA-256 of the images and of the masks, read side by side.
+
+        Pictures whose record has it are not read for it. One that cannot be had any more is taken for what it was when
+        an earlier attempt read it: what that attempt made of it may be there.
+
+        :param ledger: what earlier attempts noted
+        """
+        images, masks = await asyncio.gather(
+            asyncio.gather(*(source.digest(ledger) for source in self._images)),
+            asyncio.gather(*(source.digest(ledger) for source in self._masks)),
+        )
+        return images, masks
 
     async def load(self) -> tuple[tuple[InputPicture, ...], tuple[InputPicture, ...]]:
         """
-        Read the images and the masks.
+        Read the images and the masks, side by side.
 
         :raises ImageRouterInputError: if one is no readable picture smaller than 25 MiB
         :raises ImageRouterStorageError: if one could not be had this time
         """
-        images = [await source.load() for source in self._images]
-        return tuple(images), tuple([await source.load() for source in self._masks])
+        images, masks = await asyncio.gather(
+            asyncio.gather(*(source.load() for source in self._images)),
+            asyncio.gather(*(source.load() for source in self._masks)),
+        )
+        return tuple(images), tuple(masks)
 
 
 class _Source:
@@ -90,28 +110,47 @@ class _Source:
 
     def __init__(self, record: Record, name: str, settings: ConnectionSettings) -> None:
         self._record = record
-        self._name = f"{name} {reading.shown(record['uri'])}"
+        self.location = record["uri"]
+        self._name = f"{name} {reading.shown(self.location)}"
         self._settings = settings
-        self._picture: InputPicture | None = None
+        self._reading: asyncio.Task[tuple[InputPicture, str]] | None = None
 
-    async def digest(self) -> str:
+    async def digest(self, ledger: Ledger) -> str:
         """Return its SHA-256; a record has it already."""
-        return self._record["sha256"] or _sha256(await self.load())
+        if self._record["sha256"]:
+            return self._record["sha256"]
+        try:
+            _, digest = await self._read_once()
+        except (ImageRouterInputError, ImageRouterStorageError):
+            if noted := ledger.digest(self.location):
+                return noted
+            raise
+        if not self.location.startswith("data:"):  # which holds its bytes itself
+            ledger.note_input(self.location, digest)
+        return digest
 
     async def load(self) -> InputPicture:
         """Return the picture, read and checked."""
-        from airflow_provider_imagerouter.media.images import input_picture
+        picture, digest = await self._read_once()
+        if self._record["sha256"] not in (None, digest):
+            raise ImageRouterInputError(f"{self._name} is not what it was when its record was made")
+        return picture
 
-        if self._picture is None:
-            content = await read(self._record["uri"], self._settings, max_bytes=MAX_FILE_BYTES)
-            self._picture = await asyncio.to_thread(input_picture, content, self._name)
-            if self._record["sha256"] not in (None, _sha256(self._picture)):
-                raise ImageRouterInputError(f"{self._name} is not what it was when its record was made")
-        return self._picture
+    async def _read_once(self) -> tuple[InputPicture, str]:
+        if self._reading is None:
+            self._reading = asyncio.create_task(self._read())
+        return await self._reading
+
+    async def _read(self) -> tuple[InputPicture, str]:
+        content = await read(self.location, self._settings, max_bytes=MAX_FILE_BYTES)
+        return await asyncio.to_thread(_check, content, self._name)
 
 
-def _sha256(picture: InputPicture) -> str:
-    return hashlib.sha256(picture.content).hexdigest()
+def _check(content: bytes, name: str) -> tuple[InputPicture, str]:
+    """Return a picture that can be uploaded, and its SHA-256."""
+    from airflow_provider_imagerouter.media.images import input_picture
+
+    return input_picture(content, name), hashlib.sha256(content).hexdigest()
 
 
 async def read(location: str, settings: ConnectionSettings, *, max_bytes: int) -> bytes:

@@ -5,21 +5,23 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from dataclasses import replace
+from collections.abc import Coroutine
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypeVar
 
+from airflow_provider_imagerouter.engine.budget import Budget, Reservation
 from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterStorageError
+from airflow_provider_imagerouter.ledger.entries import Answered
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.api.request import Request
-    from airflow_provider_imagerouter.engine.budget import Budget
     from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
-    from airflow_provider_imagerouter.ledger.async_ledger import AsyncLedger
-    from airflow_provider_imagerouter.ledger.ledger import Entry
+    from airflow_provider_imagerouter.ledger.ledger import Ledger
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 class Sender:
@@ -37,7 +39,7 @@ class Sender:
     def __init__(
         self,
         hook: ImageRouterAsyncHook,
-        ledger: AsyncLedger,
+        ledger: Ledger,
         budget: Budget | None,
         *,
         outlives_task: bool,
@@ -48,72 +50,85 @@ class Sender:
         self._budget = budget
         self._outlives_task = outlives_task
         self._log_level = log_level
-        self._in_flight: set[asyncio.Task[tuple[Entry, Answer]]] = set()
+        self._under_way: set[asyncio.Task[Any]] = set()
 
     @property
     def leaves_calls_behind(self) -> bool:
         """Whether calls go on although the task ends."""
-        return self._outlives_task and bool(self._in_flight)
+        return self._outlives_task and bool(self._under_way)
 
     async def wait(self) -> None:
-        """Wait for the end of all calls in flight, whatever it is."""
-        await asyncio.gather(*self._in_flight, return_exceptions=True)
+        """Wait for the end of all that is under way, whatever it is."""
+        while self._under_way:
+            await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    async def send(self, entry: Entry, request: Request) -> tuple[Entry, Answer] | None:
+    async def send(self, key: str, request: Request) -> Answered:
         """
-        Claim and send a request.
+        Send a request.
 
-        :param entry: as it stands in the ledger, ``free`` or ``orphaned``
+        :param key: of its entry in the ledger
         :param request: with its input pictures
-        :return: the entry and the answer; None if another attempt claimed it first
+        :return: the answer; noted, unless the ledger failed
         :raises ImageRouterError: if no answer came, or the budget does not allow the call
         """
-        price = await self._budget.reserve(request.model) if self._budget else None
-        claimed = None
+        room = 4 * len(request.prompt or "")
+        reservation = await self._reserve(request)
         try:
             await self._hook.wait_for_turn()  # first, so that a call that waits for it is no orphan if this ends here
-            claimed = await self._ledger.claim(entry, price, 4 * len(request.prompt or ""))
-        finally:
-            if claimed is None:
-                await self._settle(price, Decimal(0))
-        if claimed is None:
-            return None
-        call = asyncio.create_task(self._call(claimed, request, price))
-        self._in_flight.add(call)
-        call.add_done_callback(self._in_flight.discard)
-        return await (asyncio.shield(call) if self._outlives_task else call)
+            await self._ledger.intend(key, reservation.price, room)
+        except BaseException:
+            await reservation.settle(Decimal(0))
+            raise
+        call = self._begin(self._call(key, request, reservation, room))
+        try:
+            return await asyncio.shield(call)
+        except asyncio.CancelledError:
+            if not self._outlives_task:
+                call.cancel()
+            raise
 
-    async def _call(self, claimed: Entry, request: Request, price: Decimal | None) -> tuple[Entry, Answer]:
+    async def _reserve(self, request: Request) -> Reservation:
+        return await self._budget.reserve(request.model) if self._budget else Reservation(None, None)
+
+    async def _call(self, key: str, request: Request, reservation: Reservation, room: int) -> Answered:
         log.log(self._log_level, "Asking %s for %s", request.model, request)
         started = time.monotonic()
         try:
             answer = await self._hook.send(request, has_turn=True)
         except ImageRouterError as error:
-            await self._note_failure(claimed, error, price)
+            await asyncio.shield(self._begin(self._note_failure(key, error, reservation, room)))
             raise
-        entry = replace(claimed, cost=price if answer.cost is None else answer.cost)
-        try:
-            await self._ledger.answered(entry, answer)
-            entry = replace(entry, state="answered")
-        except ImageRouterStorageError as error:
-            log.warning("%s. Until its pictures are stored, this attempt alone knows of the answer", error)
-        await self._settle(price, entry.cost)
+        except BaseException:
+            await reservation.settle(None)
+            raise
+        answered = await asyncio.shield(self._begin(self._note_answer(key, answer, reservation, room)))
         seconds = time.monotonic() - started
         log.log(self._log_level, "%s answered in %.1f s: %s", request.model, seconds, answer)
-        return entry, answer
+        return answered
 
-    async def _note_failure(self, claimed: Entry, error: ImageRouterError, price: Decimal | None) -> None:
-        cost = price if error.cost is None else error.cost
-        if error.billed == "no":
-            cost = Decimal(0)
-        await self._settle(price, cost)
+    async def _note_answer(self, key: str, answer: Answer, reservation: Reservation, room: int) -> Answered:
+        cost = reservation.price if answer.cost is None else answer.cost
+        try:
+            return await self._ledger.answered(key, cost, answer, room)
+        except ImageRouterStorageError as error:
+            log.warning("%s. Until its pictures are stored, this attempt alone knows of the answer", error)
+            return Answered(answer, (), noted=False)
+        finally:
+            await reservation.settle(cost)
+
+    async def _note_failure(self, key: str, error: ImageRouterError, reservation: Reservation, room: int) -> None:
+        cost = Decimal(0) if error.billed == "no" else error.cost
+        await reservation.settle(cost)
         if error.billed == "unknown":
             return
         try:
-            await self._ledger.ended(replace(claimed, cost=cost))
+            await self._ledger.ended(key, reservation.price if cost is None else cost, room)
         except ImageRouterStorageError as storage_error:
             log.warning("%s. A retry will take the call for one whose end is unknown", storage_error)
 
-    async def _settle(self, price: Decimal | None, cost: Decimal | None) -> None:
-        if self._budget and price is not None:
-            await self._budget.settle(price, price if cost is None else cost)
+    def _begin(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Begin what goes on to its end even if nobody waits for it any more."""
+        task = asyncio.create_task(coroutine)
+        self._under_way.add(task)
+        task.add_done_callback(self._under_way.discard)
+        return task

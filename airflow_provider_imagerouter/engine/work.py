@@ -7,8 +7,10 @@ from __future__ import annotations
 import json
 import logging
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from typing_extensions import override
 
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
 from airflow_provider_imagerouter.identity import Identity
@@ -17,10 +19,10 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from airflow_provider_imagerouter.engine.engine import Engine, OrphanPolicy
-    from airflow_provider_imagerouter.ledger.notes import Notes
+    from airflow_provider_imagerouter.ledger.place import Place
 
-REQUESTS_NOTE = ".requests"
-"""The note that a deferred batch's requests wait in; the database gets no long list of them."""
+REQUESTS_FILE = "requests"
+"""The file beside the ledger that a deferred batch's requests wait in; the database gets no long list of them."""
 
 
 @dataclass(kw_only=True)
@@ -29,6 +31,7 @@ class Work(ABC):
     What one task is to do.
 
     :param identity: the task instance
+    :param max_tries: the task instance's: a clear raises it, a retry does not
     :param imagerouter_conn_id: the connection
     :param folder: where pictures are stored, if anywhere
     :param max_cost_usd: USD that all attempts together may spend
@@ -39,6 +42,7 @@ class Work(ABC):
     kind: ClassVar[str]
 
     identity: Identity
+    max_tries: int
     imagerouter_conn_id: str
     folder: str | None
     max_cost_usd: str | None
@@ -50,26 +54,34 @@ class Work(ABC):
         values = {**asdict(self), "kind": self.kind, "identity": list(self.identity)}
         return dict(json.loads(json.dumps(values, default=_as_text)))
 
+    def put_aside(self, place: Place) -> Work:
+        """
+        Put what is too long for Airflow's database beside the ledger, and return the work without it.
+
+        :param place: where the ledger is kept
+        """
+        return self
+
     @abstractmethod
-    async def run(self, notes: Notes, *, in_trigger: bool = False) -> Any:
+    async def run(self, place: Place, *, in_trigger: bool = False) -> Any:
         """
         Do the work.
 
-        :param notes: where the ledger is kept
+        :param place: where the ledger is kept
         :param in_trigger: whether this is a triggerer, which goes on when the task is stopped
         :return: what goes into XCom
         :raises ImageRouterError: if it did not succeed
         """
 
-    def _engine(self, notes: Notes, **options: Any) -> Engine:
+    def _engine(self, place: Place, **options: Any) -> Engine:
         from airflow_provider_imagerouter.engine.engine import Engine
         from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
-        from airflow_provider_imagerouter.ledger.ledger import Ledger, lease_seconds
+        from airflow_provider_imagerouter.ledger.ledger import Ledger
         from airflow_provider_imagerouter.money import to_usd
 
         return Engine(
             ImageRouterAsyncHook(self.imagerouter_conn_id),
-            Ledger(notes, lease_seconds()),
+            Ledger(place, self.max_tries),
             folder=self.folder,
             max_cost_usd=to_usd(self.max_cost_usd, "max_cost_usd"),
             on_orphaned_intent=self.on_orphaned_intent,
@@ -96,11 +108,11 @@ class SingleWork(Work):
     stem: str
     output: str
 
-    async def run(self, notes: Notes, *, in_trigger: bool = False) -> Any:
+    async def run(self, place: Place, *, in_trigger: bool = False) -> Any:
         """Return the records of the pictures."""
         from airflow_provider_imagerouter.engine.engine import Job
 
-        async with self._engine(notes, outlives_task=in_trigger) as engine:
+        async with self._engine(place, outlives_task=in_trigger) as engine:
             return await engine.run_candidates(Job(self.parameters, self.stem, self.output), self.n)
 
 
@@ -109,7 +121,7 @@ class BatchWork(Work):
     """
     Many requests.
 
-    :param requests: the parameters of each; None if they are in the notes
+    :param requests: the parameters of each; None if they were put aside
     :param max_concurrency: how many are under way at a time
     :param fail_on_partial_error: whether a failed request fails the batch
     :param filename: what the names of all pictures begin with, if anything
@@ -123,16 +135,12 @@ class BatchWork(Work):
     fail_on_partial_error: bool
     filename: str | None = None
 
-    def to_json(self) -> dict[str, Any]:
-        """Return the work as JSON values; its requests wait in the notes."""
-        from airflow_provider_imagerouter.ledger.ledger import open_notes
+    @override
+    def put_aside(self, place: Place) -> Work:
+        place.write(REQUESTS_FILE, json.dumps(self.requests, default=_as_text).encode())
+        return replace(self, requests=None)
 
-        if notes := open_notes(self.identity, self.folder):
-            notes.write(REQUESTS_NOTE, json.dumps(self.requests, default=_as_text))
-            return {**super().to_json(), "requests": None}
-        return super().to_json()
-
-    async def run(self, notes: Notes, *, in_trigger: bool = False) -> Any:
+    async def run(self, place: Place, *, in_trigger: bool = False) -> Any:
         """Return the manifest of the batch."""
         import asyncio
 
@@ -142,12 +150,12 @@ class BatchWork(Work):
 
         requests = self.requests
         if requests is None:
-            text = await asyncio.to_thread(notes.read, REQUESTS_NOTE)
+            text = await asyncio.to_thread(place.read, REQUESTS_FILE)
             if text is None:
                 raise ImageRouterStorageError("The list of this batch's requests is gone from its ledger", billed="no")
             requests = json.loads(text)
         engine = self._engine(
-            notes, outlives_task=in_trigger, max_concurrency=self.max_concurrency, log_level=logging.DEBUG
+            place, outlives_task=in_trigger, max_concurrency=self.max_concurrency, log_level=logging.DEBUG
         )
         batch = Batch(
             engine,

@@ -1,307 +1,263 @@
 """
 The ledger: what a task instance sent, paid and stored, across its attempts.
 
-Every request has an entry, a note whose text changes as the request goes on::
-
-    (none) ──claim──> intent ──answer──> answered ──store──> stored
-                        │
-                        └──no picture──> ended      (the next claim makes a new entry, of generation + 1)
-
-An intent belongs to an attempt, its owner, for as long as that attempt renews its lease. When the lease is over and
-the intent is still one, it is *orphaned*: the picture may have been made and billed.
+One attempt at a time may spend: it *claims* the ledger (``claims``), is alive while its process renews a *lease*
+(``leases``), and writes a *journal* of its own (``journal``), which is read with those before it (``entries``) by the
+attempt that comes next. The ledger outlives the task's success, which is only marked; a clear begins anew.
 """
 
 from __future__ import annotations
 
-import hashlib
-import json
-import threading
-import time
-from base64 import b64decode, b64encode
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from datetime import datetime
+import asyncio
+import logging
+from collections.abc import Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal
+from itertools import chain
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from airflow.providers.common.compat.sdk import conf
-
-from airflow_provider_imagerouter.api.answer import Answer, Picture
-from airflow_provider_imagerouter.exceptions import ImageRouterStorageError
-from airflow_provider_imagerouter.ledger.notes import HIDDEN_FOLDER, FileNotes, MemoryNotes, Notes
+from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterStorageError
+from airflow_provider_imagerouter.ledger import claims, entries
+from airflow_provider_imagerouter.ledger.journal import ROOM, Journal, in_thread
+from airflow_provider_imagerouter.ledger.leases import Lease, take_lease
 
 if TYPE_CHECKING:
-    from airflow_provider_imagerouter.identity import Identity
+    from airflow_provider_imagerouter.api.answer import Answer
+    from airflow_provider_imagerouter.ledger.claims import Claim
+    from airflow_provider_imagerouter.ledger.entries import Answered, Entries, State
+    from airflow_provider_imagerouter.ledger.place import Place
     from airflow_provider_imagerouter.records import Record
 
-State = Literal["free", "in flight", "orphaned", "answered", "stored"]
+log = logging.getLogger(__name__)
 
-LEASE_SECONDS = 30.0
-"""How long after its last sign of life an attempt is taken for dead; machines' clocks must agree within it."""
-
-ENTRY_BYTES = 3072
-"""Space an entry takes at least, so that a paid answer fits where its intent was written; mostly one disk block."""
-
-_OWNER = "owner-"
-_FINISHED = "finished"
-
-
-@dataclass(frozen=True)
-class Entry:
-    """
-    What the ledger knows of one request.
-
-    :param key: fingerprint and turn
-    :param generation: how often it was claimed
-    :param state: ``free`` (nothing was sent, or it ended without a picture), ``in flight`` (another attempt waits for
-        the answer), ``orphaned``, ``answered`` or ``stored``
-    :param cost: USD, what it counts for in the budget
-    :param answer: the answer, if ``answered``
-    :param records: the records, if ``stored``
-    """
-
-    key: str
-    generation: int = 0
-    state: State = "free"
-    cost: Decimal | None = None
-    answer: Answer | None = None
-    records: tuple[Record, ...] = ()
+POLL_SECONDS = 0.5
+"""How often to look whether another attempt has ended."""
 
 
 class Ledger:
     """
-    The ledger of one task instance, in the hands of one attempt. All methods block.
+    The ledger of one task instance, in the hands of one attempt. Whatever fails here is an ImageRouterStorageError.
 
-    :param notes: where it is kept
-    :param lease_seconds: how long this attempt is taken to live after its last :meth:`renew`
+    :param place: where it is kept
+    :param max_tries: the task instance's; a clear raises it, a retry does not
     """
 
-    def __init__(self, notes: Notes, lease_seconds: float = LEASE_SECONDS) -> None:
-        self._notes = notes
-        self.lease_seconds = lease_seconds
+    def __init__(self, place: Place, max_tries: int) -> None:
+        self._place = place
+        self._max_tries = max_tries
         self._owner = uuid4().hex
-        self._known: set[str] = set()
-        self._closed = False
-        self._until = float("inf")
-        self._renewing = threading.Lock()
+        self._lease: Lease | None = None
+        self._claim: Claim | None = None
+        self._journal: Journal | None = None
+        self._entries: Entries | None = None
+        self._notes: set[asyncio.Task[None]] = set()
+        self._claiming = asyncio.Lock()
 
     @property
-    def lasting(self) -> bool:
-        """Whether a later attempt will find it."""
-        return not isinstance(self._notes, MemoryNotes)
+    def spent(self) -> Decimal:
+        """USD that all attempts before this one spent, or may have spent."""
+        return self._read.spent
 
-    def open(self) -> None:
+    async def open(self) -> None:
         """
-        Begin an attempt.
+        Begin an attempt: wait until no other one may spend, claim the ledger, and read it.
 
-        :raises ImageRouterStorageError: if the ledger cannot be written
+        :raises ImageRouterStorageError: if it cannot be read or written
         """
-        names = self._notes.names()
-        if _FINISHED in names:
-            for name in names:
-                self._notes.remove(name)
-            names = []
-        self.renew()
-        self._known = {name.rpartition(".")[0] for name in names}
+        if not self._place.lasting:
+            log.warning(
+                "There is nowhere to keep notes across attempts (no output_path, no [imagerouter] ledger_path, "
+                "no task state store): a retry of this task would pay again"
+            )
+        try:
+            await self._claim_next()
+            self._entries = await in_thread(self._read_journals, self._claim)
+        except BaseException:
+            await self.close()
+            raise
 
-    def renew(self) -> None:
-        """Say that this attempt is alive, unless it was taken for dead and another one has finished the task."""
-        with self._renewing:
-            if not self._closed and not self._is_superseded():
-                self._until = time.time() + self.lease_seconds
-                # Of a fixed length, so that who reads while it is written reads a number, too.
-                self._notes.write(_OWNER + self._owner, f"{self._until:.3f}")
+    async def close(self) -> None:
+        """End the attempt, once all its notes are down; others may spend from now on."""
+        while self._notes:
+            await asyncio.gather(*self._notes, return_exceptions=True)
+        for end in (self._journal.close, self._drop_lease) if self._journal else (self._drop_lease,):
+            try:
+                await end()
+            except ImageRouterError as error:
+                log.warning("%s. Another attempt may have to wait until this one's lease is over", error)
 
-    def close(self) -> None:
-        """End the attempt: what it has in flight is orphaned from now on."""
-        with self._renewing:
-            self._closed = True
-            self._notes.remove(_OWNER + self._owner)
-
-    def forget(self) -> None:
+    def take(self, key: str) -> State:
         """
-        Remove all entries, since the task succeeded.
+        Return what earlier attempts noted of a request; to be asked once.
 
-        While another attempt's lease runs they only get a mark, and the next attempt removes them: the other may still
-        be at work on them, or was killed a moment ago.
+        :param key: of the request
         """
-        if not self._notes.names():
-            return
-        if self._others_alive():
-            self._notes.write(_FINISHED, "{}")
-        else:
-            self._notes.clear()
+        return self._read.take(key)
 
-    def look(self, key: str) -> Entry:
+    def digest(self, location: str) -> str | None:
         """
-        Return what is known of a request.
+        Return the SHA-256 that an input picture had when an earlier attempt read it, if one did.
 
-        :param key: fingerprint and turn
+        :param location: where it was
         """
-        entry = Entry(key)
-        while key in self._known and entry.state not in ("answered", "stored"):
-            text = self._notes.read(f"{key}.{entry.generation + 1}")
-            if text is None:
-                break
-            entry = self._entry(key, entry.generation + 1, text)
-        return entry
+        return self._read.digests.get(location)
 
-    def claim(self, entry: Entry, price: Decimal | None, room: int = 0) -> Entry | None:
+    def note_input(self, location: str, digest: str) -> None:
         """
-        Note the intent to send a request; return its new entry, or None if another attempt was faster.
+        Note what an input picture is, without waiting for it.
 
-        :param entry: as it stood, ``free`` or ``orphaned``
+        :param location: where it was read
+        :param digest: its SHA-256
+        """
+        if self.digest(location) != digest:
+            self._read.digests[location] = digest
+            self._note_later(self._note(entries.input_read(location, digest)))
+
+    async def intend(self, key: str, price: Decimal | None, room: int) -> None:
+        """
+        Note that a request is about to be sent.
+
+        :param key: of the request
         :param price: USD, what the call may cost at most, if that is known
         :param room: bytes that its answer may need beyond the usual
-        :raises ImageRouterStorageError: if another attempt has finished the task and removed the ledger
+        :raises ImageRouterStorageError: if that cannot be noted, or another attempt has taken over
         """
-        if self._is_superseded():
-            raise ImageRouterStorageError("Another attempt of this task has finished it", billed="no")
-        claimed = Entry(entry.key, entry.generation + 1, "in flight", price)
-        note = {"state": "intent", "owner": self._owner, "cost": None if price is None else str(price)}
-        created = self._notes.create(_name(claimed), json.dumps(note).ljust(ENTRY_BYTES + room))
-        self._known.add(entry.key)
-        return claimed if created else None
+        await self._keep_claim()
+        await self._note(entries.intent(key, price), ROOM + room)
+        await self._keep_claim()
 
-    def ended(self, entry: Entry) -> None:
+    async def answered(self, key: str, cost: Decimal | None, answer: Answer, room: int) -> Answered:
         """
-        Note that a claimed request ended without a picture: it did not run, or was billed all the same.
+        Note the answer to a request.
 
-        :param entry: with what it cost
+        :param key: of the request
+        :param cost: USD, what counts for it, if that is known
+        :param answer: what came
+        :param room: what :meth:`intend` was told
+        :return: the answer, with the bytes it brought
         """
-        self._write(entry, {"state": "ended"})
+        contents: list[str | None] = []
+        for number, picture in enumerate(answer.pictures, start=1):
+            contents.append(self._content_name(key, number) if picture.content and self._place.takes_bytes else None)
+            if contents[-1]:
+                await in_thread(self._place.write, contents[-1], picture.content)
+        await self._note(entries.answered(key, cost, answer, contents), -ROOM - room)
+        return entries.Answered(answer, tuple(contents))
 
-    def answered(self, entry: Entry, answer: Answer) -> None:
+    async def ended(self, key: str, cost: Decimal | None, room: int) -> None:
         """
-        Note the answer to a claimed request.
+        Note that a request ended without a picture: it did not run, or was billed all the same.
 
-        :param entry: with what it cost
+        :param key: of the request
+        :param cost: USD, what was billed, if that is known
+        :param room: what :meth:`intend` was told
         """
-        self._write(entry, {"state": "answered", "answer": _answer_to_json(answer, self._notes.takes_bytes)})
+        await self._note(entries.ended(key, cost), -ROOM - room)
 
-    def stored(self, entry: Entry, records: Sequence[Record]) -> None:
+    def stored(self, key: str, records: Sequence[Record], contents: Sequence[str | None]) -> None:
         """
-        Note the records of a finished request.
+        Note the records of a finished request, without waiting for it.
 
-        :param entry: with what it cost
+        :param key: of the request
+        :param records: of its pictures
+        :param contents: the files with their bytes beside the journal, which are needed no longer
         """
-        self._write(entry, {"state": "stored", "records": list(records)})
+        self._note_later(self._note_stored(key, records, contents))
 
-    def costs(self) -> list[Decimal]:
-        """Return what each call of all attempts cost, or may have cost, USD, where that is known."""
-        notes = (_read_note(text) for name, text in self._notes.read_all().items() if not name.startswith(_OWNER))
-        return [Decimal(note["cost"]) for note in notes if note and note.get("cost") is not None]
+    async def content(self, name: str | None) -> bytes | None:
+        """
+        Return the bytes of a picture that lie beside the journal, if they do.
 
-    def _entry(self, key: str, generation: int, text: str) -> Entry:
-        note = _read_note(text)
-        if note is None:
-            # It is being written just now, or its writer died then: before it sent anything, if it is empty.
-            torn: State = "orphaned" if text.strip() else "free"
-            return Entry(key, generation, "in flight" if self._others_alive() else torn)
-        cost = None if note["cost"] is None else Decimal(note["cost"])
-        match note["state"]:
-            case "stored":
-                return Entry(key, generation, "stored", cost, records=tuple(note["records"]))
-            case "answered":
-                return Entry(key, generation, "answered", cost, answer=_answer_from_json(note["answer"]))
-            case "intent":
-                alive = self._is_alive(_OWNER + note["owner"])
-                return Entry(key, generation, "in flight" if alive else "orphaned", cost)
-            case _:
-                return Entry(key, generation, "free", cost)
+        :param name: of the file
+        """
+        return await in_thread(self._place.read, name) if name else None
 
-    def _is_superseded(self) -> bool:
-        """Return whether this attempt's lease is over, as after a freeze, and its ledger was removed meanwhile."""
-        return time.time() > self._until and self._notes.read(_OWNER + self._owner) is None
+    @property
+    def _read(self) -> Entries:
+        if self._entries is None:
+            raise RuntimeError("The ledger is not open")
+        return self._entries
 
-    def _others_alive(self) -> bool:
-        owners = (name for name in self._notes.names() if name.startswith(_OWNER))
-        return any(self._is_alive(owner) for owner in owners if owner != _OWNER + self._owner)
+    async def _claim_next(self) -> None:
+        """Wait until the attempt before has ended or lost its lease, and claim the next epoch."""
+        waited_for = None
+        while True:
+            latest = await in_thread(claims.latest_claim, self._place)
+            if latest and latest.owner != self._owner and not await in_thread(claims.is_over, self._place, latest):
+                if latest.owner != waited_for:
+                    log.info("Another attempt of this task is at work; waiting for what it makes")
+                waited_for = latest.owner
+                await asyncio.sleep(POLL_SECONDS)
+            elif await self._try_claim(latest):
+                return
 
-    def _is_alive(self, owner: str) -> bool:
-        text = self._notes.read(owner)
-        return bool(text and text.strip()) and float(str(text)) > time.time()
+    async def _try_claim(self, latest: Claim | None) -> bool:
+        """
+        Claim the next epoch and begin its journal; return whether no other attempt was faster.
 
-    def _write(self, entry: Entry, note: Mapping[str, Any]) -> None:
-        cost = None if entry.cost is None else str(entry.cost)
-        self._notes.write(_name(entry), json.dumps({**note, "cost": cost}))
+        :param latest: the claim before, which is over
+        """
+        if self._lease is None or self._lease.has_run_out:
+            self._lease = await in_thread(take_lease, self._place, self._owner)
+        claim = await in_thread(claims.claim_next, self._place, latest, self._owner, self._lease.name, self._max_tries)
+        if claim is None:
+            return False
+        appender = await in_thread(self._place.begin_journal, claims.journal_name(claim))
+        self._claim, self._journal = claim, Journal(appender, self._place.seconds_between_appends)
+        return True
+
+    async def _keep_claim(self) -> None:
+        """
+        Make sure that nobody else may spend.
+
+        :raises ImageRouterStorageError: if this attempt was frozen for longer than its lease, and another took over
+        """
+        if self._lease and not self._lease.has_run_out:
+            return
+        async with self._claiming:
+            if self._lease and not self._lease.has_run_out:
+                return
+            latest = await in_thread(claims.latest_claim, self._place)
+            before = self._journal
+            if latest != self._claim or not await self._try_claim(latest):
+                raise ImageRouterStorageError(
+                    "This attempt was silent for longer than its lease, and another one has taken over", billed="no"
+                )
+            if before:
+                self._note_later(before.close())
+
+    def _read_journals(self, claim: Claim) -> Entries:
+        names = claims.journals(self._place, claim)
+        read = entries.Entries(chain.from_iterable(map(self._place.read_journal, names)))
+        claims.remove_cleared(self._place, claim)
+        return read
+
+    async def _note(self, line: bytes, room: int = 0) -> None:
+        if self._journal is None:
+            raise RuntimeError("The ledger is not open")
+        await self._journal.note(line, room)
+
+    async def _note_stored(self, key: str, records: Sequence[Record], contents: Sequence[str | None]) -> None:
+        await self._note(entries.stored(key, records, contents))
+        if names := [name for name in contents if name]:
+            await in_thread(self._place.remove, names)
+
+    def _note_later(self, note: Any) -> None:
+        task = asyncio.create_task(_warn_of_failure(note))
+        self._notes.add(task)
+        task.add_done_callback(self._notes.discard)
+
+    async def _drop_lease(self) -> None:
+        if self._lease:
+            await in_thread(self._lease.drop, self._owner)
+
+    def _content_name(self, key: str, number: int) -> str:
+        epoch = self._claim.epoch if self._claim else 0
+        return f"picture-{epoch:06d}-{key}-{number}"
 
 
-def open_notes(identity: Identity, folder: str | None) -> Notes | None:
-    """
-    Return the place for a task instance's ledger in files, the first there is.
-
-    1. the deployment's ``[imagerouter] ledger_path``;
-    2. a hidden folder under the task's own output folder;
-    3. None: Airflow has to keep it.
-
-    :param identity: the task instance
-    :param folder: the task's output folder, if it has one
-    """
-    if root := conf.get("imagerouter", "ledger_path", fallback=""):
-        return FileNotes(f"{root.rstrip('/')}/{identity.file_stem}")
-    if folder:
-        return FileNotes(f"{folder.rstrip('/')}/{HIDDEN_FOLDER}/{identity.file_stem}")
-    return None
-
-
-def lease_seconds() -> float:
-    """Return how long after its last sign of life an attempt is taken for dead: ``[imagerouter] lease_seconds``."""
-    return float(conf.getfloat("imagerouter", "lease_seconds", fallback=LEASE_SECONDS))
-
-
-def fingerprint(parameters: Mapping[str, Any], images: Sequence[str], masks: Sequence[str]) -> str:
-    """
-    Return the fingerprint of a request: a hash over everything that shapes the picture.
-
-    :param parameters: the API's parameters without the pictures
-    :param images: SHA-256 of each input picture
-    :param masks: SHA-256 of each mask
-    """
-    shape = json.dumps([dict(parameters), list(images), list(masks)], sort_keys=True)
-    return hashlib.sha256(shape.encode()).hexdigest()[:24]
-
-
-def _name(entry: Entry) -> str:
-    return f"{entry.key}.{entry.generation}"
-
-
-def _read_note(text: str) -> dict[str, Any] | None:
-    """Return a note's values; None if it is not whole."""
+async def _warn_of_failure(note: Any) -> None:
     try:
-        return dict(json.loads(text))
-    except ValueError:
-        return None
-
-
-def _answer_to_json(answer: Answer, with_bytes: bool) -> dict[str, Any]:
-    return {
-        "pictures": [
-            {
-                "url": picture.url,
-                "content": b64encode(picture.content).decode() if picture.content and with_bytes else None,
-                "revised_prompt": picture.revised_prompt,
-            }
-            for picture in answer.pictures
-        ],
-        "cost": None if answer.cost is None else str(answer.cost),
-        "latency_ms": answer.latency_ms,
-        "created_at": answer.created_at.isoformat() if answer.created_at else None,
-    }
-
-
-def _answer_from_json(note: Mapping[str, Any]) -> Answer:
-    return Answer(
-        pictures=tuple(
-            Picture(
-                url=picture["url"],
-                content=None if picture["content"] is None else b64decode(picture["content"]),
-                revised_prompt=picture["revised_prompt"],
-            )
-            for picture in note["pictures"]
-        ),
-        cost=None if note["cost"] is None else Decimal(note["cost"]),
-        latency_ms=note["latency_ms"],
-        created_at=datetime.fromisoformat(note["created_at"]) if note["created_at"] else None,
-    )
+        await note
+    except ImageRouterError as error:
+        log.warning("%s. A retry may fetch or store again what is there; it does not pay again", error)

@@ -15,6 +15,8 @@ from airflow_provider_imagerouter.operators.base import check_filename
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from airflow_provider_imagerouter.engine.engine import OrphanPolicy
     from airflow_provider_imagerouter.engine.work import Work
     from airflow_provider_imagerouter.identity import Identity
@@ -111,11 +113,11 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         self._check_known()
 
     @override
-    def _work(self, identity: Identity) -> Work:
+    def _work(self, context: Context) -> Work:
         from airflow_provider_imagerouter.engine.work import BatchWork
 
         return BatchWork(
-            **self._conditions(identity),
+            **self._conditions(context),
             requests=read_requests(self.requests, self.model),
             max_concurrency=self.max_concurrency,
             fail_on_partial_error=self.fail_on_partial_error,

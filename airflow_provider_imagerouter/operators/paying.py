@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.engine.engine import OrphanPolicy
     from airflow_provider_imagerouter.engine.work import Work
     from airflow_provider_imagerouter.identity import Identity
-    from airflow_provider_imagerouter.ledger.notes import Notes
+    from airflow_provider_imagerouter.ledger.place import Place
 
 T = TypeVar("T")
 
@@ -65,25 +65,22 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
 
         :return: a list of records (of a batch, a manifest)
         """
-        from airflow_provider_imagerouter.identity import Identity
-        from airflow_provider_imagerouter.ledger.ledger import open_notes
-        from airflow_provider_imagerouter.ledger.notes import MemoryNotes, TaskStateNotes, hand_to_trigger
+        from airflow_provider_imagerouter.ledger import where
 
-        work = self._work(Identity.of(context))
-        notes = open_notes(work.identity, work.folder)
+        work = self._work(context)
         store = context.get("task_state_store")
         if self.deferrable:
             from airflow_provider_imagerouter.triggers.imagerouter import ImageRouterTrigger
 
-            if notes is None and store is not None:
-                hand_to_trigger(work.identity, store)
+            if place := where.hand_to_trigger(work.identity, work.folder, store):
+                work = work.put_aside(place)
             self.defer(
                 trigger=ImageRouterTrigger(work.to_json()),
                 method_name="execute_complete",
                 timeout=self.execution_timeout,
             )
-        notes = notes or (MemoryNotes() if store is None else TaskStateNotes(store))
-        return self._deliver(context, self._run(work.run(notes)), notes)
+        place = where.in_worker(work.identity, work.folder, store)
+        return self._deliver(context, self._run(work.run(place)), place)
 
     def execute_complete(self, context: Context, event: Any = None) -> Any:
         """
@@ -100,27 +97,29 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
     def _execute_complete(self, context: Context, event: Any) -> Any:
         """Return what the trigger made."""
         from airflow_provider_imagerouter.identity import Identity
-        from airflow_provider_imagerouter.ledger.ledger import open_notes
-        from airflow_provider_imagerouter.ledger.notes import take_from_trigger
+        from airflow_provider_imagerouter.ledger import where
         from airflow_provider_imagerouter.triggers.event import read_event
 
         identity = Identity.of(context)
-        notes = open_notes(identity, self._folder(identity))
-        notes = notes or take_from_trigger(identity, context.get("task_state_store"))
-        return self._deliver(context, read_event(event), notes)
+        place = where.take_from_trigger(identity, self._folder(identity), context.get("task_state_store"))
+        return self._deliver(context, read_event(event), place)
 
     @abstractmethod
     def _folder(self, identity: Identity) -> str | None:
         """Return the folder that pictures are stored in, if any."""
 
     @abstractmethod
-    def _work(self, identity: Identity) -> Work:
+    def _work(self, context: Context) -> Work:
         """Return what is to be done."""
 
-    def _conditions(self, identity: Identity) -> dict[str, Any]:
+    def _conditions(self, context: Context) -> dict[str, Any]:
         """Return how it is to be done: what all kinds of work have in common."""
+        from airflow_provider_imagerouter.identity import Identity
+
+        identity = Identity.of(context)
         return {
             "identity": identity,
+            "max_tries": context["ti"].max_tries,
             "imagerouter_conn_id": self.imagerouter_conn_id,
             "folder": self._folder(identity),
             "max_cost_usd": None if self.max_cost_usd is None else str(self.max_cost_usd),
@@ -132,12 +131,19 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
     def _cost(self, result: Any) -> float | None:
         """Return what the result cost, USD."""
 
-    def _deliver(self, context: Context, result: T, notes: Notes) -> T:
-        """Push the cost, and forget the ledger: whoever clears a finished task wants other pictures."""
-        from airflow_provider_imagerouter.ledger.ledger import Ledger
+    def _deliver(self, context: Context, result: T, place: Place) -> T:
+        """
+        Push the cost, and mark the ledger: whoever clears a finished task wants other pictures.
+
+        Its notes stay: what comes after this may fail, and be tried again.
+        """
+        from airflow_provider_imagerouter.ledger.claims import note_finished
 
         cost = self._cost(result)
         if cost is not None:  # Airflow 3.0.6 takes no null, and for a reader of 3.3.2 it is as good as none
             context["ti"].xcom_push(key="cost_usd", value=cost)
-        Ledger(notes).forget()
+        try:
+            note_finished(place, context["ti"].max_tries)
+        except Exception as error:  # whatever the place's own library raises; the task has succeeded
+            self.log.warning("A clear will return the same pictures, as it cannot be noted that it ended: %s", error)
         return result

@@ -13,8 +13,9 @@ from airflow_provider_imagerouter.operators.base import stem_of
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
 if TYPE_CHECKING:
+    from airflow.sdk import Context
+
     from airflow_provider_imagerouter.engine.work import Work
-    from airflow_provider_imagerouter.identity import Identity
     from airflow_provider_imagerouter.records import Record
 
 
@@ -57,14 +58,15 @@ class ImageRouterRequestOperator(ImageRouterPayingOperator):
                 check_number_of_masks(len(value))
 
     @override
-    def _work(self, identity: Identity) -> Work:
+    def _work(self, context: Context) -> Work:
         from airflow_provider_imagerouter.engine.work import SingleWork
+        from airflow_provider_imagerouter.identity import Identity
 
         return SingleWork(
-            **self._conditions(identity),
+            **self._conditions(context),
             parameters={name: getattr(self, name) for name in self.parameter_fields},
             n=check_n(self.n),
-            stem=stem_of(self.filename, identity),
+            stem=stem_of(self.filename, Identity.of(context)),
             output=self.makes,
         )
 

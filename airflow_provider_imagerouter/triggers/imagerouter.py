@@ -8,10 +8,9 @@ from typing import Any
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
-from airflow_provider_imagerouter.engine.work import Work, work_from_json
-from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterStorageError
-from airflow_provider_imagerouter.ledger.ledger import open_notes
-from airflow_provider_imagerouter.ledger.notes import MemoryNotes, Notes, XComNotes
+from airflow_provider_imagerouter.engine.work import work_from_json
+from airflow_provider_imagerouter.exceptions import ImageRouterError
+from airflow_provider_imagerouter.ledger import where
 from airflow_provider_imagerouter.triggers.event import error_event, success_event
 
 
@@ -38,7 +37,7 @@ class ImageRouterTrigger(BaseTrigger):
         try:
             await asyncio.to_thread(_import_engine)
             work = work_from_json(self.work)
-            result = await work.run(await _open_notes(work), in_trigger=True)
+            result = await work.run(await where.in_trigger(work.identity, work.folder), in_trigger=True)
         except ImageRouterError as error:
             yield TriggerEvent(error_event(error))  # type: ignore[no-untyped-call]
         else:
@@ -52,21 +51,3 @@ def _import_engine() -> None:
     from airflow_provider_imagerouter.hooks.httpx_transport import ssl_context
 
     ssl_context()
-
-
-async def _open_notes(work: Work) -> Notes:
-    """
-    Return the place for the ledger: files, else an XCom, if this Airflow lets triggers use it.
-
-    :raises ImageRouterStorageError: if it cannot be read: then nobody knows what is paid already
-    """
-    if notes := await asyncio.to_thread(open_notes, work.identity, work.folder):
-        return notes
-    if not XComNotes.work_in_triggers():
-        return MemoryNotes()
-    xcom = XComNotes(work.identity, asyncio.get_running_loop())
-    try:
-        await asyncio.to_thread(xcom.names)
-    except Exception as error:  # whatever Airflow's API raises
-        raise ImageRouterStorageError(f"Could not read the ledger: {error!r}", billed="no") from error
-    return xcom

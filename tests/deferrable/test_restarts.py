@@ -6,8 +6,7 @@ import random
 import signal
 
 import pytest
-
-from deferrable.ledgers import notes_in_files, notes_in_xcom, states
+from support.ledgers import count, notes_in_files, notes_in_xcom
 
 # Triggers have XComs, and a cancelled one says why, from Airflow 3.3 on.
 pytestmark = pytest.mark.needs_airflow("3.3")
@@ -27,10 +26,10 @@ def test_what_is_paid_is_not_paid_again(how, airflow, counts, tmp_path):
     counts.wait_until_sent(random.randint(1, 16))
     airflow.freeze(airflow.triggerer)
     intents = {
-        "files": states(notes_in_files(files)).count("intent"),
-        "xcom": states(notes_in_xcom(runs[1])).count("intent"),
-        "batch": states(notes_in_files(batch)).count("intent"),
-        "fail": states(notes_in_files(failing)).count("intent"),
+        "files": count(notes_in_files(files), "intent"),
+        "xcom": count(notes_in_xcom(runs[1]), "intent"),
+        "batch": count(notes_in_files(batch), "intent"),
+        "fail": count(notes_in_files(failing), "intent"),
     }
     if how == "restart":
         airflow.triggerer.signal(signal.SIGCONT)

@@ -5,16 +5,15 @@ from __future__ import annotations
 import signal
 
 import pytest
+from support.ledgers import count, notes_in_files
 from support.waiting import wait_for
-
-from deferrable.ledgers import notes_in_files, states
 
 # Triggers have XComs, and a cancelled one says why, from Airflow 3.3 on.
 pytestmark = pytest.mark.needs_airflow("3.3")
 
 
 def wait_until_stored(folder, number: int) -> None:
-    wait_for(f"{number} stored pictures", lambda: states(notes_in_files(folder)) == ["stored"] * number)
+    wait_for(f"{number} stored pictures", lambda: count(notes_in_files(folder), "stored") == number)
 
 
 def wait_for_another_triggerer(airflow, run) -> None:
@@ -63,7 +62,7 @@ def test_a_triggerer_frozen_for_longer_than_its_lease_may_be_paid_twice_but_send
     counts.wait_until_sent(2)
     first = airflow.triggerer
     with airflow.frozen(first):
-        in_flight = states(notes_in_files(tmp_path)).count("intent")
+        in_flight = count(notes_in_files(tmp_path), "intent")
         airflow.use_spare_triggerer()
         assert run.wait_for_end("batch") == "success"
     sent = counts.sent

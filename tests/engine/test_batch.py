@@ -84,7 +84,6 @@ def test_a_batch_that_another_try_cannot_help_fails_at_once(attempts):
 def test_errors_may_be_part_of_the_result(attempts):
     manifest = attempts.batch(["a", {"prompt": "b", "model": "sandbox/fails"}], fail_on_partial_error=False)
     assert (manifest["succeeded"], manifest["failed"]) == (1, 1)
-    assert attempts.notes == []
 
 
 def test_candidates_that_succeeded_are_told_though_another_failed(attempts):
@@ -116,14 +115,14 @@ def test_an_empty_account_stops_the_batch_and_what_is_paid_is_kept(attempts, mon
 
 
 def test_a_failure_nobody_foresaw_lets_paid_calls_finish(attempts, monkeypatch):
-    import airflow_provider_imagerouter.engine.engine as engine
+    from airflow_provider_imagerouter.engine.request_keys import RequestKeys
 
-    def fail_for_odd(parameters, images, mask):
-        if parameters["prompt"] == "odd":
+    def fail_for_odd(keys, base_url, request, images, masks, number):
+        if request.prompt == "odd":
             raise ZeroDivisionError
-        return parameters["prompt"]
+        return request.prompt
 
-    monkeypatch.setattr(engine, "fingerprint", fail_for_odd)
+    monkeypatch.setattr(RequestKeys, "key", fail_for_odd)
     with pytest.raises(ZeroDivisionError):
         attempts.batch([{"prompt": "slow", "model": "sandbox/slow-1"}, "odd", *CATS], max_concurrency=2)
     assert attempts.rows[0]["status"] == "success"
@@ -197,7 +196,7 @@ def test_an_empty_list_is_done_at_once(attempts):
 
 
 def test_two_thousand_requests(attempts):
-    """The manifest is as small as for two, and the ledger is gone in the end."""
+    """The manifest is as small as for two."""
     small = attempts.batch(CATS[:2], model="test/test", run_id="small")
     with pytest.raises(ImageRouterInputError, match=r"requests\[1999\]"):
         attempts.batch(["cat"] * 1999 + [{}])
@@ -206,4 +205,3 @@ def test_two_thousand_requests(attempts):
     )
     assert (manifest["failed"], len(list(read_results(manifest)))) == (2000, 2000)
     assert len(json.dumps(manifest)) < len(json.dumps(small)) + 100
-    assert attempts.notes == []

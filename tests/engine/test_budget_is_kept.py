@@ -119,5 +119,5 @@ def test_the_catalogue_is_fetched_once_and_only_when_it_is_needed(attempts, monk
     attempts.batch(CATS[:4], model=QUICK)
     assert Counter(paths) == {GENERATIONS: 4, "/v1/credits": 1}
     paths.clear()
-    attempts.batch(CATS[:4], model=QUICK, max_cost_usd=1)
+    attempts.batch(CATS[:4], model=QUICK, max_cost_usd=1, max_tries=1)
     assert Counter(paths) == {GENERATIONS: 4, "/v1/credits": 1, "/v1/models": 1, "/v2/models": 1}

@@ -17,6 +17,7 @@ from airflow_provider_imagerouter.exceptions import (
 )
 from airflow_provider_imagerouter.files.fetching import fetch
 from airflow_provider_imagerouter.hooks.httpx_transport import ssl_context
+from airflow_provider_imagerouter.sandbox.process import SandboxProcess
 
 
 @pytest.fixture
@@ -32,17 +33,71 @@ def failures(number, attempt, **arguments):
     return caught.value
 
 
-def test_success_leaves_the_picture_and_no_notes(attempts):
-    (record,) = attempts.generate()
+def test_a_success_that_is_tried_again_pays_nothing_and_only_a_clear_makes_a_new_picture(attempts):
+    """Airflow retries what its own work after ``execute()`` failed at: post_execute, the XCom push, a lost worker."""
+    (record,) = attempts.generate(max_tries=2)
+    (again,) = attempts.generate(max_tries=2)
+    assert again == record
     assert attempts.totals["billed_calls"] == 1
     assert [path.as_uri() for path in attempts.pictures] == [record["path"]]
-    assert attempts.notes == []
-
-
-def test_a_cleared_finished_task_generates_anew(attempts):
-    attempts.generate()
-    attempts.generate()
+    (other,) = attempts.generate(max_tries=3)
     assert attempts.totals["billed_calls"] == 2
+    assert attempts.generate(max_tries=3) == [other]
+    assert attempts.totals["billed_calls"] == 2
+
+
+def test_a_cleared_ledger_is_removed_by_the_next_attempt(attempts):
+    attempts.generate()
+    attempts.generate(max_tries=1)
+    names = {path.name for path in attempts.folder.glob(".imagerouter/*/*")}
+    assert names == {"claim-000002", "journal-000002", "finished-000002"}
+
+
+def test_a_clear_of_a_failed_task_goes_on(attempts, one_fetch):
+    failures(1, attempts.generate, model="sandbox/flaky-link")
+    failures(1, attempts.generate, model="sandbox/flaky-link", max_tries=1)
+    attempts.generate(model="sandbox/flaky-link", max_tries=2)
+    assert attempts.totals["calls"] == 1
+
+
+def test_a_stored_picture_that_is_gone_or_cut_is_fetched_from_its_link_again(attempts):
+    (record,) = attempts.generate()
+    (picture,) = attempts.pictures
+    whole = picture.read_bytes()
+    for damage in (picture.unlink, lambda: picture.write_bytes(whole[:-1])):
+        damage()
+        (again,) = attempts.generate()
+        assert (again["path"], again["sha256"]) == (record["path"], record["sha256"])
+        assert picture.read_bytes() == whole
+    assert attempts.totals["calls"] == 1
+
+
+def test_a_stored_picture_that_is_gone_without_a_link_is_not_paid_for_again(attempts):
+    attempts.generate(response_format="b64_ephemeral")
+    attempts.pictures[0].unlink()
+    error = failures(1, attempts.generate, response_format="b64_ephemeral")
+    assert isinstance(error, ImageRouterStorageError)
+    assert "there is no link" in str(error)
+    assert attempts.totals["calls"] == 1
+
+
+def test_an_edit_that_is_stored_needs_its_input_no_more(attempts, tmp_path):
+    source = tmp_path / "input.png"
+    Image.new("RGB", (64, 64), "red").save(source)
+    (record,) = attempts.edit(image=str(source))
+    source.unlink()
+    assert attempts.edit(image=str(source)) == [record]
+    failures(1, attempts.edit, image=str(source), prompt="another")
+    assert attempts.totals["calls"] == 1
+
+
+def test_another_api_makes_other_pictures(attempts, monkeypatch):
+    """What the sandbox drew never stands in for the real thing."""
+    attempts.generate()
+    with SandboxProcess() as other:
+        monkeypatch.setenv("AIRFLOW_CONN_IMAGEROUTER_DEFAULT", other.connection_uri())
+        attempts.generate()
+        assert other.ledger()["totals"]["calls"] == 1
 
 
 def test_a_flaky_link_is_fetched_by_later_attempts(attempts, one_fetch):
@@ -153,9 +208,8 @@ def test_a_ledger_of_the_deployment(attempts, one_fetch, tmp_path, monkeypatch):
     failures(1, attempts.generate, model="sandbox/broken-link", output_path=str(tmp_path / "elsewhere"))
     assert attempts.totals["calls"] == 1
     assert attempts.notes == []
-    (folder,) = (tmp_path / "ledger").iterdir()
-    assert len(list(folder.iterdir())) == 1
+    (folder,) = (tmp_path / "ledger").glob("task-*")
     (record,) = attempts.generate(model="sandbox/broken-link", output_path=None)
     assert record["url"]
     assert attempts.totals["calls"] == 1
-    assert list((tmp_path / "ledger").iterdir()) == []
+    assert (folder / "finished-000004").exists()

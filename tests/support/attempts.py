@@ -13,18 +13,18 @@ from typing import Any
 
 import pytest
 
-from airflow_provider_imagerouter.ledger.ledger import Ledger
 from airflow_provider_imagerouter.operators.batch import ImageRouterBatchOperator
 from airflow_provider_imagerouter.operators.edit import ImageRouterEditOperator
 from airflow_provider_imagerouter.operators.generate import ImageRouterGenerateOperator
 from airflow_provider_imagerouter.sandbox.process import SandboxProcess
+from support.ledgers import notes_in_files
 
 OPERATORS: dict[str, Any] = {
     "generate": ImageRouterGenerateOperator,
     "edit": ImageRouterEditOperator,
     "batch": ImageRouterBatchOperator,
 }
-CONTEXT = ("run_id", "map_index", "task_state_store")
+CONTEXT = ("run_id", "map_index", "max_tries", "task_state_store")
 
 
 @cache
@@ -43,12 +43,12 @@ def processes() -> Any:
 class RunningTask:
     """What an operator sees of its task instance."""
 
-    def __init__(self, task_id: str, run_id: str = "run", map_index: int = -1) -> None:
+    def __init__(self, task_id: str, run_id: str = "run", map_index: int = -1, max_tries: int = 0) -> None:
         self.dag_id = "dag"
         self.task_id = task_id
         self.run_id = run_id
         self.map_index = map_index
-        self.try_number, self.max_tries = 1, 0
+        self.try_number, self.max_tries = max_tries + 1, max_tries
         self.xcoms: dict[str, Any] = {}
 
     def xcom_push(self, key: str, value: Any) -> None:
@@ -77,17 +77,17 @@ class AttemptProcess:
         environment = {
             key: value for key, value in os.environ.items() if key.startswith(("AIRFLOW", "NO_PROXY", "TMP"))
         }
-        self._forgets = processes().Lock()
-        self._process = processes().Process(target=_run, args=(kind, arguments, environment, str(end), self._forgets))
+        self._process = processes().Process(target=_run, args=(kind, arguments, environment, str(end)))
         self._process.start()
 
-    def kill(self) -> bool:
-        """End it with SIGKILL; but not once it forgets its ledger, a window that docs/guarantees.md names."""
-        if not self._forgets.acquire(block=False):
-            return False
+    @property
+    def pid(self) -> int:
+        return int(self._process.pid or 0)
+
+    def kill(self) -> None:
+        """End it with SIGKILL."""
         self._process.kill()
         self._process.join()
-        return True
 
     def wait(self, seconds: float) -> bool:
         """Wait for its end, and return whether it came."""
@@ -107,13 +107,10 @@ class AttemptProcess:
         return self.outcome["result"]
 
 
-def _run(kind: str, arguments: dict[str, Any], environment: dict[str, str], end: str, forgets: Any) -> None:
+def _run(kind: str, arguments: dict[str, Any], environment: dict[str, str], end: str) -> None:
     os.environ.update(environment)
-    forget = Ledger.forget
     try:
-        with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(Ledger, "forget", lambda ledger: forgets.acquire() and forget(ledger))
-            outcome = {"result": execute(kind, arguments)}
+        outcome = {"result": execute(kind, arguments)}
     except BaseException as error:
         outcome = {"error": type(error).__name__, "trace": traceback.format_exc()}
     Path(end).write_text(json.dumps(outcome, default=str))
@@ -165,9 +162,9 @@ class Attempts:
         return Counter(call["prompt"] for call in self.sandbox.ledger()["calls"] if call["status"] != "refused")
 
     @property
-    def notes(self) -> list[Path]:
-        """The files of the ledger under the folder."""
-        return sorted(path for path in self.folder.glob(".imagerouter/*/*") if path.is_file())
+    def notes(self) -> list[dict[str, Any]]:
+        """The lines of all journals under the folder, in order."""
+        return notes_in_files(self.folder)
 
     @property
     def pictures(self) -> list[Path]:

@@ -2,36 +2,33 @@
 
 from __future__ import annotations
 
-import json
 import random
 from collections import Counter
 
 import pytest
+from support.ledgers import states
 
-from airflow_provider_imagerouter.ledger.ledger import fingerprint
+from airflow_provider_imagerouter.api.request import ImageRequest
+from airflow_provider_imagerouter.engine.request_keys import RequestKeys
 
 KILLS = 20
 SEED = random.randrange(10**6)
 CATS = [f"cat {number}" for number in range(60)]
 MODEL = "sandbox/slow-0.3"
-PROMPTS = {fingerprint({"prompt": prompt, "model": MODEL}, [], []): prompt for prompt in CATS}
 
 
-def states(attempts):
-    """The states of the entries of the ledger, by prompt and generation."""
-    found = {}
-    for path in sorted(attempts.notes):
-        key, _, generation = path.name.partition(".")
-        text = path.read_text().strip()
-        if generation and text:
-            found[PROMPTS[key.rpartition("-")[0]], generation] = json.loads(text)["state"]
-    return found
+def states_by_prompt(attempts):
+    """The states of all calls that the ledgers know of, by prompt, and how often it was sent before."""
+    keys = {
+        RequestKeys().key(attempts.sandbox.url, ImageRequest(prompt=prompt, model=MODEL), [], [], 1): prompt
+        for prompt in CATS
+    }
+    return {(keys[key], number): state for (key, number), state in states(attempts.notes).items()}
 
 
 def unfinished(attempts):
-    """Ledgers that a success neither removed nor marked: it only marks them while a killed attempt's lease runs."""
-    folders = {note.parent for note in attempts.notes}
-    return {folder for folder in folders if not (folder / "finished").exists()}
+    """The ledgers that no success has marked."""
+    return {folder for folder in attempts.folder.glob(".imagerouter/task-*") if not list(folder.glob("finished-*"))}
 
 
 class Kills:
@@ -48,12 +45,13 @@ class Kills:
         """Start and kill attempts until one gets to its end, or all kills are used up; return how it ended."""
         while True:
             attempt = self.attempts.start(kind, model=MODEL, **arguments)
-            if self.number == KILLS or attempt.wait(self._dice.uniform(0, longest)) or not attempt.kill():
+            if self.number == KILLS or attempt.wait(self._dice.uniform(0, longest)):
                 return attempt.outcome
+            attempt.kill()
             self.number += 1
-            for (prompt, generation), state in states(self.attempts).items():
+            for (prompt, number), state in states_by_prompt(self.attempts).items():
                 if state == "intent":
-                    self.in_flight.add((prompt, generation))
+                    self.in_flight.add((prompt, number))
                 else:
                     self.safe.setdefault(prompt, self.attempts.calls[prompt])
 
@@ -81,7 +79,7 @@ def test_a_batch_of_sixty_that_must_not_pay_twice(attempts):
     outcome = kills.run("batch", 1.8, requests=CATS, on_orphaned_intent="fail")
     assert set(attempts.calls.values()) == {1}
     kills.check()
-    lost = [row["error"]["type"] for row in attempts.rows if row["status"] != "success"]
+    lost = [row["error_type"] for row in attempts.rows if row["status"] != "success"]
     assert set(lost) <= {"ImageRouterOrphanedIntentError"}
     assert len(lost) <= len(kills.in_flight)
     assert len(attempts.pictures) == 60 - len(lost)

@@ -15,6 +15,7 @@ from airflow.sdk import DAG
 from airflow_provider_imagerouter.engine.work import BatchWork, SingleWork, Work, work_from_json
 from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
 from airflow_provider_imagerouter.identity import Identity
+from airflow_provider_imagerouter.ledger import where
 from airflow_provider_imagerouter.operators.batch import ImageRouterBatchOperator
 from airflow_provider_imagerouter.operators.edit import ImageRouterEditOperator
 from airflow_provider_imagerouter.operators.generate import ImageRouterGenerateOperator
@@ -28,6 +29,7 @@ def single(folder: Any, *, model: str = "test/test", number: int = -1, n: int = 
     identity = Identity("dag", "run", "task", number)
     return SingleWork(
         identity=identity,
+        max_tries=0,
         imagerouter_conn_id="imagerouter_default",
         folder=None if folder is None else str(folder),
         max_cost_usd=None,
@@ -42,6 +44,7 @@ def single(folder: Any, *, model: str = "test/test", number: int = -1, n: int = 
 def batch(folder: Any, requests: list[dict[str, Any]]) -> BatchWork:
     return BatchWork(
         identity=Identity("dag", "run", "batch", -1),
+        max_tries=0,
         imagerouter_conn_id="imagerouter_default",
         folder=str(folder),
         max_cost_usd=None,
@@ -53,6 +56,10 @@ def batch(folder: Any, requests: list[dict[str, Any]]) -> BatchWork:
 
 
 def through_the_database(work: Work) -> ImageRouterTrigger:
+    """As the operators do: what is long is put aside, the rest crosses the database."""
+    place = where.in_files(work.identity, work.folder)
+    if place:
+        work = work.put_aside(place)
     path, arguments = ImageRouterTrigger(work.to_json()).serialize()
     assert path == "airflow_provider_imagerouter.triggers.imagerouter.ImageRouterTrigger"
     return ImageRouterTrigger(**json.loads(json.dumps(arguments)))
@@ -99,7 +106,7 @@ async def test_a_batch_brings_a_manifest_and_leaves_its_list_in_its_folder(tmp_p
 
 async def test_a_batch_whose_list_is_lost_is_no_success(tmp_path, totals):
     trigger = through_the_database(batch(tmp_path, [{"prompt": "A fox", "model": "test/test"}]))
-    for file in tmp_path.glob(".imagerouter/*/.requests"):
+    for file in tmp_path.glob(".imagerouter/*/requests"):
         file.unlink()
     with pytest.raises(ImageRouterError, match="is gone"):
         read_event(await event_of(trigger))
@@ -147,7 +154,7 @@ async def test_stopped_it_waits_for_calls_in_flight_and_sends_no_more(tmp_path, 
     """As Airflow stops a trigger whose task was cleared: 4 of 6 candidates are under way."""
 
     async def sent(number: int) -> None:
-        while (await asyncio.to_thread(totals))["calls"] < number:  # noqa: ASYNC110
+        while (await asyncio.to_thread(totals))["calls"] < number:
             await asyncio.sleep(0.02)
 
     first = asyncio.create_task(event_of(through_the_database(single(tmp_path, model="sandbox/slow-2", n=6))))

@@ -1,0 +1,101 @@
+"""Writing a journal from an event loop: lines that come together are put down together, in threads of its own."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from functools import cache
+from typing import TypeVar
+
+from airflow_provider_imagerouter.exceptions import ImageRouterStorageError
+from airflow_provider_imagerouter.ledger.place import Appender
+
+T = TypeVar("T")
+
+ROOM = 4096
+"""Bytes that are kept free for the answer to each request that was sent, so that it fits even on a full disk."""
+
+
+class Journal:
+    """
+    The journal of one attempt.
+
+    :param appender: its end
+    :param seconds_between_appends: how long to gather lines
+    """
+
+    def __init__(self, appender: Appender, seconds_between_appends: float) -> None:
+        self._appender = appender
+        self._interval = seconds_between_appends
+        self._next = 0.0
+        self._room = 0
+        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._writing: asyncio.Task[None] | None = None
+
+    async def note(self, line: bytes, room: int = 0) -> None:
+        """
+        Put a line down; it outlives a power cut once this returns.
+
+        :param line: the line
+        :param room: bytes to be kept free for what follows it, from now on; less than 0 to give them back
+        :raises ImageRouterStorageError: if it could not be put down
+        """
+        noted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._room += room
+        self._waiting.append((line, noted))
+        if self._writing is None or self._writing.done():
+            self._writing = asyncio.create_task(self._write())
+        try:
+            await asyncio.shield(noted)
+        except ImageRouterStorageError:
+            self._room -= max(room, 0)
+            raise
+
+    async def close(self) -> None:
+        """Wait until all is put down, and give back what was kept free."""
+        if self._writing:
+            await self._writing
+        await in_thread(self._appender.close)
+
+    async def _write(self) -> None:
+        while self._waiting:
+            await asyncio.sleep(max(0.0, self._next - time.monotonic()))
+            self._next = time.monotonic() + self._interval
+            waiting, self._waiting = self._waiting, []
+            error: ImageRouterStorageError | None = None
+            try:
+                await in_thread(self._appender.append, b"".join(line for line, _ in waiting), max(0, self._room))
+            except ImageRouterStorageError as refusal:
+                error = refusal
+            for _, noted in waiting:
+                if error is None:
+                    noted.set_result(None)
+                elif not noted.done():
+                    noted.set_exception(error)
+                    noted.exception()  # whoever waited may be gone
+
+
+async def in_thread(function: Callable[..., T], *args: object) -> T:
+    """
+    Call what blocks, in a thread of those that are kept for ledgers.
+
+    :param function: what to call
+    :param args: its arguments
+    :raises ImageRouterStorageError: in place of whatever it raises
+    """
+    try:
+        return await asyncio.get_running_loop().run_in_executor(_threads(), function, *args)
+    except ImageRouterStorageError as error:
+        error.billed = "no"
+        raise
+    except Exception as error:
+        message = f"The ledger could not be used: {type(error).__name__}: {error}"
+        raise ImageRouterStorageError(message, billed="no") from error
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    """Return the process's threads for ledgers: not asyncio's, which a full disk or a slow store could use up."""
+    return ThreadPoolExecutor(16, thread_name_prefix="imagerouter-ledger")
