@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_imagerouter.engine.work import Work
+    from airflow_provider_imagerouter.identity import Identity
     from airflow_provider_imagerouter.records import Record
 
 
