@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Any
 
 from airflow_provider_imagerouter.sandbox.accounts import CREDITS_PER_USD
-from airflow_provider_imagerouter.sandbox.inputs import InputPicture
+from airflow_provider_imagerouter.sandbox.input_pictures import InputPicture
 
 MAX_CALLS = 20_000
 MAX_LINKS = 20_000

@@ -12,7 +12,7 @@ from typing import Any
 from airflow_provider_imagerouter.sandbox.accounts import CREDITS_PER_USD, Entry, credits_for
 from airflow_provider_imagerouter.sandbox.behaviours import Behaviour, Link, Shape, error_body
 from airflow_provider_imagerouter.sandbox.books import Call
-from airflow_provider_imagerouter.sandbox.inputs import LinkFailedError, fetch_all
+from airflow_provider_imagerouter.sandbox.input_pictures import LinkFailedError, fetch_all
 from airflow_provider_imagerouter.sandbox.models import SANDBOX_PRICE
 from airflow_provider_imagerouter.sandbox.painting.dummies import (
     TEST_IMAGE,

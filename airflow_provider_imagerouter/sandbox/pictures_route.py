@@ -17,7 +17,7 @@ from airflow_provider_imagerouter.sandbox.behaviours import WELL_BEHAVED, find_b
 from airflow_provider_imagerouter.sandbox.books import Call
 from airflow_provider_imagerouter.sandbox.gate import RefusedError
 from airflow_provider_imagerouter.sandbox.generation import PaidCall
-from airflow_provider_imagerouter.sandbox.inputs import named_pictures
+from airflow_provider_imagerouter.sandbox.input_pictures import named_pictures
 from airflow_provider_imagerouter.sandbox.limits import FREE_CALLS_PER_DAY
 from airflow_provider_imagerouter.sandbox.painting.output import Work
 from airflow_provider_imagerouter.sandbox.pricing import highest_price

@@ -248,6 +248,13 @@ def test_json_of_another_type_is_as_good_as_none(api, content_type):
     assert error(answer)[2] == "'model' is a required parameter"
 
 
+def test_what_is_no_http(api):
+    with api.connect() as connection:
+        connection.sendall(b"GET /v1/models/\xc3\xa4 HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert connection.recv(65536) == b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
+        assert connection.recv(1) == b""
+
+
 def test_a_request_that_ends_in_the_middle(api):
     with api.connect() as connection:
         connection.sendall(api.request("test/test")[:-5])

@@ -85,15 +85,18 @@ def test_a_text_field_must_be_smaller_than_a_mebibyte(api, red_png):
     assert "data" in api.edit("test/test", ("image", red_png), extra="x" * 1_048_575).json()
 
 
-@pytest.mark.parametrize("name", ["кот.png".encode(), "café.png".encode("latin-1"), b"a.png"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        b'filename="' + "кот.png".encode() + b'"',
+        b'filename="' + "café.png".encode("latin-1") + b'"',
+        b"filename*=UTF-8''%D0%BA%D0%BE%D1%82.png",
+    ],
+)
 def test_a_file_may_have_any_name(api, red_png, name):
     body = (
         b'--b\r\nContent-Disposition: form-data; name="model"\r\n\r\ntest/test\r\n'
-        b'--b\r\nContent-Disposition: form-data; name="image"; filename="'
-        + name
-        + b'"\r\n\r\n'
-        + red_png
-        + b"\r\n--b--\r\n"
+        b'--b\r\nContent-Disposition: form-data; name="image"; ' + name + b"\r\n\r\n" + red_png + b"\r\n--b--\r\n"
     )
     answer = api.post(EDITS, content=body, headers={"Content-Type": "multipart/form-data; boundary=b"})
     assert "data" in answer.json()

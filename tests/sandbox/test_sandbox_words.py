@@ -231,6 +231,30 @@ def test_bad_requests(api, path, body, message):
     assert api.last_call()["status"] == "refused"
 
 
+@pytest.mark.parametrize(
+    ("path", "body"),
+    [
+        (CHAT, {"messages": ["hello"]}),
+        (CHAT, {"messages": [{"role": "assistant", "tool_calls": [{}]}]}),
+        (CHAT, {"messages": [{"role": "user", "content": "x"}], "tools": [{"function": "x"}]}),
+        (CHAT, {"messages": [{"role": "user", "content": [{"image_url": {"url": "data:image/png;base64,A"}}]}]}),
+        (RESPONSES, {"input": "x", "text": "json"}),
+        (RESPONSES, {"input": 5}),
+    ],
+)
+def test_nonsense(api, path, body):
+    answer = api.post(path, json={"model": "sandbox/words"} | body)
+    assert (answer.status_code, answer.json()["error"]["type"]) == (400, "invalid_request_error")
+    assert api.last_call()["status"] == "refused"
+
+
+def test_a_schema_that_cannot_be_read_costs_nothing(api):
+    form = {"type": "json_schema", "json_schema": {"schema": {"$ref": "#/$defs/none"}}}
+    body = {"model": "sandbox/words", "messages": user("x"), "response_format": form}
+    assert api.post(CHAT, json=body).json()["error"]["type"] == "internal_error"
+    assert api.credits() == "100.0000"
+
+
 def test_words_need_a_key_and_credits(api):
     body = {"model": "sandbox/words", "messages": user("x")}
     assert api.post(CHAT, "x" * 64, json=body).status_code == 401

@@ -11,7 +11,7 @@ from functools import reduce
 from PIL import Image, ImageChops, ImageDraw, ImageOps
 
 from airflow_provider_imagerouter.sandbox.behaviours import error_body
-from airflow_provider_imagerouter.sandbox.inputs import InputPicture
+from airflow_provider_imagerouter.sandbox.input_pictures import InputPicture
 from airflow_provider_imagerouter.sandbox.painting.landscape import DEFAULT_SIZE, MAX_PIXELS, draw_picture, tint
 from airflow_provider_imagerouter.sandbox.painting.lettering import write_caption
 from airflow_provider_imagerouter.sandbox.painting.movie import encode_video

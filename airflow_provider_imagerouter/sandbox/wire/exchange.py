@@ -11,6 +11,8 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+BAD_REQUEST = b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n"
+
 
 class SandboxProtocol(H11Protocol):
     """Hands its transport to the application, so that it can close the connection at any point."""
@@ -23,7 +25,12 @@ class SandboxProtocol(H11Protocol):
     def eof_received(self) -> None:
         """Complain, as Node does, if the client stops sending in the middle of a request."""
         if self.conn.their_state is h11.SEND_BODY:
-            self.transport.write(b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n")
+            self.transport.write(BAD_REQUEST)
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP as Node does."""
+        self.transport.write(BAD_REQUEST)
+        self.transport.close()
 
 
 class Connection:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
 
-from airflow_provider_imagerouter.sandbox.inputs import MAX_PICTURES, InputPicture
+from airflow_provider_imagerouter.sandbox.input_pictures import MAX_PICTURES, InputPicture
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -19,6 +19,7 @@ FILE_LIMIT = 25 * 1024 * 1024
 FIELD_LIMIT = 1024 * 1024
 """A text field must stay below this."""
 
+_ENCODED_FILENAME = re.compile(r";\s*filename\*=([^;\s]+)", re.IGNORECASE)
 _NESTED_NAME = re.compile(r"([^\[\]]+)((?:\[[^\[\]]*\])+)")
 
 IMAGE_FIELDS = ("image", "image[]", "mask", "mask[]")
@@ -83,11 +84,14 @@ class _Reader:
     def on_headers_finished(self) -> None:
         """Read from the headers whether the part is a file, and its names."""
         part = self.parts[-1]
-        _, options = parse_options_header(part.headers.get("content-disposition"))
+        disposition = part.headers.get("content-disposition", "")
+        _, options = parse_options_header(disposition)
         part.name = options.get(b"name", b"").decode("utf-8", "replace")
         octets = part.headers.get("content-type", "").startswith("application/octet-stream")
-        part.is_file = b"filename" in options or octets
-        part.filename = options.get(b"filename", b"")
+        # The parser leaves out names in the form of RFC 5987, which some clients send.
+        encoded = _ENCODED_FILENAME.search(disposition)
+        part.filename = options.get(b"filename", b"") or (encoded[1].encode("latin-1") if encoded else b"")
+        part.is_file = b"filename" in options or bool(encoded) or octets
 
     def on_part_data(self, data: bytes, start: int, end: int) -> None:
         """Take a piece of the part's body, unless it is a file that is too large already."""

@@ -124,6 +124,8 @@ def _accept(request: Request, read: Callable[[object], Asked], write: Writer, wo
         asked = read(request.state.json)
     except InvalidParameterError as error:
         raise invalid(str(error)) from error
+    except (AttributeError, KeyError, TypeError) as error:
+        raise invalid(f"The request makes no sense: {error}") from error
     call.prompt, call.images = asked.question, asked.pictures
     model = TEXT_MODELS.get(asked.model_id)
     if model is None:
