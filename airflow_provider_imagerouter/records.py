@@ -15,7 +15,7 @@ class Record(TypedDict):
     One picture or video. JSON types only; every key is always there.
 
     :param uri: where to get it: ``path`` if stored, else ``url``
-    :param url: the API's link; None for an answer in base64
+    :param url: the API's link, dead after 30 days (ImageRouter's documents, October 2026); None for an answer in base64
     :param path: where it was stored: a URI that ObjectStoragePath opens
     :param content_type: media type, found from the bytes; None while not fetched
     :param width: pixels
