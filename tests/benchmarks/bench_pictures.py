@@ -55,7 +55,7 @@ def make_pictures(folder: Path) -> list[str]:
     def drawn(side: int) -> Image.Image:
         return Image.effect_noise((side // 8, side // 8), 60).resize((side, side)).convert("RGB")
 
-    drawn(944).save(folder / "944.webp", quality=22)
+    drawn(944).save(folder / "944.webp", quality=10)
     drawn(3000).save(folder / "3000.webp", quality=80)
     drawn(3000).save(folder / "3000.jpg", quality=90)
     drawn(3000).save(folder / "3000.png")

@@ -198,6 +198,14 @@ def test_whether_a_file_is_there(folder: str) -> None:
     assert not is_there(place, None)
 
 
+def test_whether_an_object_is_there_is_not_told_from_memory(object_store: ObjectStore) -> None:
+    record = add(f"{URI}/listed", picture())
+    path = ObjectStoragePath(str(record["path"]))
+    path.fs.ls(path.path.rpartition("/")[0], detail=True)
+    object_store.clear()
+    assert not is_there(str(path), None)
+
+
 def test_what_is_stored_nowhere_need_not_be_there() -> None:
     assert is_there(None, None)
 
