@@ -14,6 +14,7 @@ from typing_extensions import override
 from airflow_provider_imagerouter.api.request import check_n, check_parameter
 from airflow_provider_imagerouter.compat import PROMPT_FILES, is_final
 from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
+from airflow_provider_imagerouter.files.naming import clean_name
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 from airflow_provider_imagerouter.money import to_usd
 from airflow_provider_imagerouter.operators.failure import as_raised
@@ -21,12 +22,8 @@ from airflow_provider_imagerouter.operators.failure import as_raised
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
-    from airflow_provider_imagerouter.identity import Identity
 
 T = TypeVar("T")
-
-MAX_FILENAME_BYTES = 180
-"""What file systems take, less room for map index, number and extension."""
 
 
 class ImageRouterBaseOperator(BaseOperator):
@@ -103,7 +100,7 @@ class ImageRouterBaseOperator(BaseOperator):
             case "max_cost_usd":
                 to_usd(value, name)
             case "filename":
-                check_filename(value)
+                clean_name(value)
             case _:
                 check_parameter(name, value)
 
@@ -150,29 +147,3 @@ class ImageRouterBaseOperator(BaseOperator):
                 self._running = None
 
         return asyncio.run(main())
-
-
-def stem_of(filename: str | None, identity: Identity) -> str:
-    """
-    Return the name of a task instance's pictures, without extension.
-
-    :param filename: as given; None for a name that no other task instance has
-    :param identity: the task instance
-    """
-    return f"{filename}{identity.map_suffix}" if filename else identity.file_stem
-
-
-def check_filename(filename: Any) -> None:
-    """
-    Check a file name.
-
-    :raises ImageRouterInputError: if it is more than a name
-    """
-    if filename is None:
-        return
-    if not isinstance(filename, str) or not filename.strip(". ") or any(mark in filename for mark in "/\\?#%\0"):
-        raise ImageRouterInputError(
-            f"filename must be a name without folder and extension, like 'summer-poster', not {filename!r}"
-        )
-    if len(filename.encode()) > MAX_FILENAME_BYTES:
-        raise ImageRouterInputError(f"filename is longer than {MAX_FILENAME_BYTES} bytes: {filename!r}")

@@ -10,8 +10,8 @@ from typing_extensions import override
 from airflow_provider_imagerouter.api.request import check_n, check_parameter
 from airflow_provider_imagerouter.compat import is_final, is_resolved_later
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
+from airflow_provider_imagerouter.files.naming import clean_name
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
-from airflow_provider_imagerouter.operators.base import check_filename
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
 if TYPE_CHECKING:
@@ -182,7 +182,7 @@ def _read_request(request: Any, model: str | None) -> dict[str, Any]:
                 case "n":
                     complete[name] = check_n(value)
                 case "filename":
-                    check_filename(value)
+                    clean_name(value)
                 case _:
                     check_parameter(name, value)
     return complete

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
+from airflow_provider_imagerouter.files.naming import task_stem
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
-from airflow_provider_imagerouter.operators.base import ImageRouterBaseOperator, stem_of
+from airflow_provider_imagerouter.operators.base import ImageRouterBaseOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -28,8 +29,8 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
 
     :param image: a record, a URL, a path, or a list of these
     :param output_path: the folder to store pictures in: local, or any fsspec URI such as ``s3://conn@bucket/folder``
-    :param filename: name of the stored picture without extension, which follows from its bytes; a mapped task's index
-        is added to it. None for a name that no other task instance has
+    :param filename: name of the stored picture, from data if need be; its extension follows from its bytes. A mapped task's
+        index is added, unless ``filename`` itself is mapped. None for a name that no other task instance has
     :param imagerouter_conn_id: connection of type ``imagerouter``, for its timeouts
     :param kwargs: those of every operator
     """
@@ -65,7 +66,8 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
         from airflow_provider_imagerouter.records import describe_stored
 
         try:
-            stored = self._run(self._store(str(self.output_path), stem_of(self.filename, Identity.of(context))))
+            stem = task_stem(self.filename, Identity.of(context), is_mapped="filename" in self._expanded)
+            stored = self._run(self._store(str(self.output_path), stem))
         except ImageRouterStorageError as error:
             # It was not billed by this task: whoever made the picture paid for it.
             raise ImageRouterStorageError(str(error), status_code=error.status_code, billed="no") from error

@@ -9,7 +9,7 @@ from typing_extensions import override
 
 from airflow_provider_imagerouter.api.request import check_n, check_number_of_images, check_number_of_masks
 from airflow_provider_imagerouter.engine.checks import check_bytes_have_a_place
-from airflow_provider_imagerouter.operators.base import stem_of
+from airflow_provider_imagerouter.files.naming import task_stem
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ class ImageRouterRequestOperator(ImageRouterPayingOperator):
             **self._conditions(context),
             parameters={name: getattr(self, name) for name in self.parameter_fields},
             n=check_n(self.n),
-            stem=stem_of(self.filename, Identity.of(context)),
+            stem=task_stem(self.filename, Identity.of(context), is_mapped="filename" in self._expanded),
             output=self.makes,
         )
 

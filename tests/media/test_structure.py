@@ -204,6 +204,17 @@ def test_no_other_program_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
             inspect(content, decode=True)
 
 
+def test_pillow_is_asked_for_the_one_format_that_the_bytes_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    opened: list[object] = []
+    really = Image.open
+    monkeypatch.setattr(
+        Image, "open", lambda file, **options: opened.append(options["formats"]) or really(file, **options)
+    )
+    for name in ("PNG", "JPEG", "GIF", "WebP", "BMP", "TIFF", "AVIF"):
+        inspect(WHOLE[name])
+        assert opened.pop() == [name.upper()]
+
+
 def test_only_the_limit_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(images, "MAX_DECODED_PIXELS", 64 * 64 - 1)
     assert inspect(damaged_png(), decode=True).width == 64

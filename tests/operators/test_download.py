@@ -57,6 +57,20 @@ def test_mapped(dag: DAG, runs: Runs, tmp_path: Path) -> None:
     assert sorted(path.stem for path in tmp_path.iterdir()) == ["a-0", "a-1", "a-2"]
 
 
+def test_names_from_data(dag: DAG, runs: Runs, tmp_path: Path) -> None:
+    """The index is added where names may collide, and only there."""
+    with RawServer(answer(picture())) as server:
+        store = ImageRouterDownloadOperator.partial(task_id="store", image=server.url, output_path=str(tmp_path))
+        store.expand(filename=["chair", "lamp.png", "café/table", "cafe table"])
+        runs(dag)
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "cafe-table-2.png",
+        "cafe-table-3.png",
+        "chair.png",
+        "lamp.png",
+    ]
+
+
 def test_what_cannot_be_stored(dag: DAG, runs: Runs, tmp_path: Path) -> None:
     with RawServer(answer("<html>Not here</html>")) as server:
         ImageRouterDownloadOperator(task_id="no_picture", image=server.url, output_path=str(tmp_path / "a"))
