@@ -29,8 +29,8 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
 
     :param image: a record, a URL, a path, or a list of these
     :param output_path: the folder to store pictures in: local, or any fsspec URI such as ``s3://conn@bucket/folder``
-    :param filename: name of the stored picture, from data if need be; its extension follows from its bytes. A mapped task's
-        index is added, unless ``filename`` itself is mapped. None for a name that no other task instance has
+    :param filename: name of the stored picture; its extension follows from its bytes. It may come from data. A mapped
+        task's index is added, unless ``filename`` itself is mapped. None for a name that no other task instance has
     :param imagerouter_conn_id: connection of type ``imagerouter``, for its timeouts
     :param kwargs: those of every operator
     """

@@ -47,8 +47,8 @@ class ImageRouterEditOperator(ImageRouterRequestOperator):
     :param n: how many candidates, 1 to 100; each is a call and a bill of its own, 4 at a time
     :param output_path: the folder to store pictures in: local, or any fsspec URI such as ``s3://conn@bucket/folder``;
         None to pass on ImageRouter's links
-    :param filename: name of the stored picture, from data if need be; its extension follows from its bytes. A mapped task's
-        index is added, unless ``filename`` itself is mapped. None for a name that no other task instance has
+    :param filename: name of the stored picture; its extension follows from its bytes. It may come from data. A mapped
+        task's index is added, unless ``filename`` itself is mapped. None for a name that no other task instance has
     :param max_cost_usd: USD that all attempts of the task together may spend; the connection's limit if None
     :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
         ``"resubmit"`` (it may be paid twice) or ``"fail"``; not templated
