@@ -26,25 +26,19 @@ Everything that can go wrong, and what it means for the task and for the bill.
 Where another try makes no sense the class is also an
 :class:`~airflow.sdk.exceptions.AirflowFailException`: Airflow then fails the task at once, whatever its ``retries``.
 
-Source of the cases: ImageRouter's server source (commit 9615cf3), measured on the wire.
+Source of the cases: ImageRouter's server source (commit 9615cf3, February 2026), measured on the wire.
+``api/refusal.py`` says which is which.
 """
 
 from __future__ import annotations
 
 import copy
 from decimal import Decimal
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, Literal, Self
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 Billed = Literal["yes", "no", "unknown"]
-
-
-class Bill(TypedDict):
-    """What an error says about the bill."""
-
-    billed: Billed
-    cost: Decimal | None
 
 
 class ImageRouterError(AirflowException):
@@ -133,7 +127,7 @@ class ImageRouterContentPolicyError(ImageRouterResponseError, AirflowFailExcepti
 
 class ImageRouterRateLimitError(ImageRouterResponseError):
     """
-    Too many calls just now (429 with ``Retry-After``); the call did not run.
+    Too many calls just now (any other 429); the call did not run.
 
     :param retry_after: seconds the server asks to wait
     """
@@ -144,7 +138,7 @@ class ImageRouterRateLimitError(ImageRouterResponseError):
 
 
 class ImageRouterDailyLimitError(ImageRouterResponseError, AirflowFailException):
-    """The day's free calls are used up (429 without ``Retry-After``)."""
+    """The day's free calls are used up (the API's own 429 without ``Retry-After``)."""
 
 
 class ImageRouterProviderError(ImageRouterResponseError):
@@ -152,7 +146,7 @@ class ImageRouterProviderError(ImageRouterResponseError):
 
 
 class ImageRouterServerError(ImageRouterResponseError):
-    """The API's own 500, or an answer that makes no sense."""
+    """The API's own 500, what broke inside it (`billed` is then ``"unknown"``), or an answer without sense."""
 
 
 class ImageRouterBatchError(ImageRouterError):
