@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from airflow_provider_imagerouter.api import errors
+from airflow_provider_imagerouter.api.parsing import parse_json
 
 T = TypeVar("T")
 
@@ -34,6 +35,11 @@ class Reply:
     def header(self, name: str) -> str | None:
         """Return a header's value, whatever the case of its name."""
         return next((value for key, value in self.headers.items() if key.lower() == name.lower()), None)
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether the body is a JSON value from beginning to end."""
+        return parse_json(self.body.decode("utf-8", "replace")) is not None
 
     def take_text(self) -> str:
         """Return the body as text, and forget it: pictures in base64 are large, and needed once."""

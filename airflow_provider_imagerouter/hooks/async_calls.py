@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from contextlib import suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import AsyncRetrying
@@ -98,7 +99,11 @@ class AsyncCalls:
 
 
 async def _read(call: Call[T], reply: Reply) -> T:
-    """Return what a reply means, without holding up the event loop."""
+    """Return what a reply means, without holding up the event loop; also if the task is cancelled meanwhile."""
     if len(reply.body) < LARGE_BYTES:
         return call.result(reply)
-    return await asyncio.to_thread(call.result, reply)
+    reading = asyncio.create_task(asyncio.to_thread(call.result, reply))
+    while not reading.done():
+        with suppress(asyncio.CancelledError):
+            await asyncio.wait([reading])
+    return reading.result()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -46,9 +47,12 @@ async def exchange(client: httpx.AsyncClient, settings: ConnectionSettings, call
     """
     Send a call and return the reply, whatever its status.
 
+    A reply that is whole is returned even if the task is cancelled before the connection is closed: it is paid for.
+
     :raises ImageRouterConnectionError: if nothing was sent
     :raises ImageRouterUnknownOutcomeError: if it was sent, and no whole reply came
     """
+    body: Body | None = None
     try:
         async with client.stream(
             call.method,
@@ -66,3 +70,8 @@ async def exchange(client: httpx.AsyncClient, settings: ConnectionSettings, call
         raise not_sent(settings, error) from None
     except (httpx.HTTPError, OSError) as error:  # an OSError, where TLS breaks off after its handshake
         raise broken(settings, call, error) from None
+    except asyncio.CancelledError:
+        reply = body.reply() if body else None
+        if reply is None or not reply.is_whole:
+            raise
+        return reply
