@@ -75,6 +75,16 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "production",
                         "default": "",
                     },
+                    "ledger_days": {
+                        "description": (
+                            "For how many days the ledger of a task that has succeeded is kept, in files. "
+                            "Within them, a retry by Airflow pays for nothing again."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "float",
+                        "example": None,
+                        "default": "30",
+                    },
                     "lease_seconds": {
                         "description": (
                             "How many seconds after its last sign of life an attempt of a task is taken for dead, and "

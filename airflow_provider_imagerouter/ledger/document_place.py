@@ -90,6 +90,10 @@ class DocumentPlace(Place):
         self.remove([name])
 
     @override
+    def remove_finished_before(self, then: float) -> None:
+        """There is no other ledger beside this one."""
+
+    @override
     def begin_journal(self, name: str) -> Appender:
         return _DocumentAppender(self, name)
 

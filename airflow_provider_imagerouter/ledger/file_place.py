@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
 
 LEASES = "leases"
 """The folder beside the ledgers in which each process says that it is alive."""
+
+FINISHED = "finished-*"
+"""What the marks of ledgers are called whose tasks have succeeded."""
 
 LEAST_ROOM = 16 * 1024
 MOST_ROOM = 1024 * 1024
@@ -87,6 +91,18 @@ class LocalPlace(Place):
     @override
     def _remove(self, name: str) -> None:
         (self._folder / name).unlink()
+
+    @override
+    def remove_finished_before(self, then: float) -> None:
+        newest: dict[Path, float] = {}
+        for mark in self._root.glob(f"*/{FINISHED}"):
+            newest[mark.parent] = max(newest.get(mark.parent, 0.0), mark.stat().st_mtime)
+        for folder, finished in newest.items():
+            if finished < then:
+                shutil.rmtree(folder, ignore_errors=True)
+        for left in (self._root / LEASES).iterdir():
+            if left.stat().st_mtime < then:
+                left.unlink(missing_ok=True)
 
     @override
     def begin_journal(self, name: str) -> Appender:
@@ -225,6 +241,20 @@ class RemotePlace(Place):
     @override
     def _remove(self, name: str) -> None:
         self._folder.fs.rm_file(self._path(name))
+
+    @override
+    def remove_finished_before(self, then: float) -> None:
+        fs, root = self._root.fs, self._root.path.rstrip("/")
+        newest: dict[str, float] = {}
+        for mark in fs.glob(f"{root}/*/{FINISHED}"):
+            folder = str(mark).rpartition("/")[0]
+            newest[folder] = max(newest.get(folder, 0.0), fs.modified(mark).timestamp())
+        for folder, finished in newest.items():
+            if finished < then:
+                fs.rm(folder, recursive=True)
+        for left in fs.ls(f"{root}/{LEASES}", detail=False):
+            if fs.modified(left).timestamp() < then:
+                fs.rm_file(left)
 
     @override
     def begin_journal(self, name: str) -> Appender:

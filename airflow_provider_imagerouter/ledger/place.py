@@ -79,6 +79,16 @@ class Place(ABC):
         """Remove a file."""
 
     @abstractmethod
+    def remove_finished_before(self, then: float) -> None:
+        """
+        Remove the ledgers beside this one that were finished before a time, and leases that were left behind.
+
+        Where each ledger has a place of its own, Airflow removes it with its task instance.
+
+        :param then: seconds since 1970
+        """
+
+    @abstractmethod
     def begin_journal(self, name: str) -> Appender:
         """
         Begin a journal.

@@ -138,6 +138,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         Its notes stay: what comes after this may fail, and be tried again.
         """
         from airflow_provider_imagerouter.ledger.claims import note_finished
+        from airflow_provider_imagerouter.ledger.removal import remove_old
 
         cost = self._cost(result)
         if cost is not None:  # Airflow 3.0.6 takes no null, and for a reader of 3.3.2 it is as good as none
@@ -146,4 +147,5 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
             note_finished(place, context["ti"].max_tries)
         except Exception as error:  # whatever the place's own library raises; the task has succeeded
             self.log.warning("A clear will return the same pictures, as it cannot be noted that it ended: %s", error)
+        remove_old(place)
         return result
