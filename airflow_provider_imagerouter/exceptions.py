@@ -34,11 +34,18 @@ from __future__ import annotations
 
 import copy
 from decimal import Decimal
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, TypedDict
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 Billed = Literal["yes", "no", "unknown"]
+
+
+class Bill(TypedDict):
+    """What is known of a bill."""
+
+    billed: Billed
+    cost: Decimal | None
 
 
 class ImageRouterError(AirflowException):
