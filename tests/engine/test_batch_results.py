@@ -117,7 +117,7 @@ def test_what_a_killed_batch_left_is_read(attempts):
     attempt = attempts.start("batch", requests=[*CATS, {"prompt": "slow", "model": "sandbox/slow-60"}, "never"])
     path = attempts.folder / "results.jsonl"
     wait_for("rows", lambda: path.exists() and len(path.read_text().splitlines()) == 11)
-    assert attempt.kill()
+    attempt.kill()
     rows = list(read_results(str(path)))
     assert {row["prompt"] for row in rows} == {*CATS, "never"}
     assert len(pd.read_json(path, lines=True)) == 11
