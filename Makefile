@@ -51,8 +51,9 @@ coverage: test-newest test-oldest
 
 ## Prints how long things take; asserts nothing.
 benchmark: $(NEWEST)/.installed-dev
-	$(NEWEST)/bin/python tests/benchmarks/import_time.py
-	$(NEWEST)/bin/python tests/benchmarks/bench_pictures.py
+	@for script in tests/benchmarks/*.py; do \
+		echo "== $$script"; AIRFLOW_HOME=$(CURDIR)/.airflow-benchmark $(NEWEST)/bin/python $$script || exit 1; \
+	done
 
 clean:
 	rm -rf $(NEWEST) $(OLDEST) .airflow demo-output build dist

@@ -26,12 +26,13 @@ DAG_ID = "example_imagerouter_quickstart"
 LOG = AIRFLOW_HOME / "ui.log"
 PORT = 8080
 START_SECONDS = 300
-STOP_SECONDS = 20
+STOP_SECONDS = 10
 
 
 def main() -> None:
     """Start all of it, open the quickstart, and stop all of it on Ctrl-C or SIGTERM."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
     AIRFLOW_HOME.mkdir(exist_ok=True)
     OUTPUT.mkdir(exist_ok=True)
     LOG.write_text("")

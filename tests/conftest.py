@@ -14,7 +14,12 @@ from packaging.version import Version
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.sandbox.process import SandboxProcess
 
-pytest_plugins = ["airflow_provider_imagerouter.testing.pytest_plugin", "support.object_store", "support.lying_s3"]
+pytest_plugins = [
+    "airflow_provider_imagerouter.testing.pytest_plugin",
+    "support.object_store",
+    "support.lying_s3",
+    "support.shared_airflow",
+]
 
 AIRFLOW_VERSION = Version(version("apache-airflow-core"))
 
@@ -47,7 +52,14 @@ ONCE = (
 )
 """What knows no Airflow, or brings its own: run on the newest only."""
 
-WAITING = ("deferrable", "docs/test_testing.py", "packaging/test_distribution.py", "readme", "survival")
+WAITING = (
+    "deferrable",
+    "docs/test_commands.py",
+    "docs/test_testing.py",
+    "packaging/test_distribution.py",
+    "readme",
+    "survival",
+)
 """What waits for whole Airflows and for installations: begun first, beside the rest, and left out by `make quick`."""
 
 
@@ -61,7 +73,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         place = _place(item)
         if place.startswith(WAITING):
             item.add_marker("waiting")
-        item.add_marker(pytest.mark.xdist_group("deferrable" if place.startswith("deferrable") else place))
+        item.add_marker(pytest.mark.xdist_group("real Airflow" if "real_airflow" in item.fixturenames else place))
     items.sort(key=lambda item: item.get_closest_marker("waiting") is None)
 
 

@@ -39,7 +39,7 @@ def outside_environment() -> dict[str, str]:
 
 def shell(command: str, cwd: Path, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["bash", "-c", command],
+        ["bash", "-ec", command],
         cwd=cwd,
         env={**outside_environment(), **environment},
         capture_output=True,
@@ -70,9 +70,12 @@ def test_no_command_is_left_untested():
     assert set(COMMANDS) == {
         "make demo",
         f"make demo IMAGEROUTER_API_KEY={KEY}",
+        "make ui",
         "make test",
-        "pip install airflow-provider-imagerouter",
-        "pip install 'airflow-provider-imagerouter[sandbox]'",
+        "pip install .",
+        "pip wheel --no-deps --wheel-dir dist .",
+        "pip install dist/*.whl",
+        "pip install '.[sandbox]'",
         f"""export AIRFLOW_CONN_IMAGEROUTER_DEFAULT='{{"conn_type": "imagerouter", "password": "{KEY}"}}'""",
         f"export AIRFLOW_CONN_IMAGEROUTER_DEFAULT='imagerouter://:{KEY}@'",
         "python -m airflow_provider_imagerouter.sandbox",
@@ -149,15 +152,14 @@ def test_make_test_is_what_ci_runs():
     assert (REPOSITORY / ".ci" / "run").read_text().splitlines()[-1] == "make test"
 
 
-@pytest.mark.parametrize("command", [line for line in COMMANDS if line.startswith("pip install")])
-def test_pip_install(command, tmp_path):
-    """From a folder instead of an index, and without what it needs, which the tests' own Airflow has."""
-    built = [sys.executable, "-m", "build", "--wheel", "--outdir", str(tmp_path / "dist"), str(REPOSITORY)]
-    subprocess.run(built, capture_output=True, check=True)
+@pytest.mark.parametrize("script", [block for block in blocks("bash") if block.startswith("pip ")])
+def test_pip_installs(script, checkout, tmp_path):
+    """Without what it needs, which the tests' own Airflow has."""
     venv.create(tmp_path / "venv", with_pip=True)
-    options = {"PIP_NO_INDEX": "1", "PIP_NO_DEPS": "1", "PIP_FIND_LINKS": str(tmp_path / "dist")}
+    lines = [line for line in script.splitlines() if line.startswith("pip ")]
+    pip = "\n".join(line.replace("pip install", "pip install --no-deps") for line in lines)
 
-    ran = shell(f". venv/bin/activate && {command} && pip show airflow-provider-imagerouter", tmp_path, **options)
+    ran = shell(f". {tmp_path}/venv/bin/activate\n{pip}\npip show airflow-provider-imagerouter", checkout)
 
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "Name: airflow-provider-imagerouter" in ran.stdout

@@ -1,0 +1,34 @@
+"""One real Airflow for all tests that need one: to start another costs as much as ten tests."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from airflow_provider_imagerouter.sandbox.process import SandboxProcess
+from support.real_airflow import RealAirflow
+
+TESTS = Path(__file__).parents[1]
+LEASE_SECONDS = 6
+
+
+@pytest.fixture(scope="session")
+def real_airflow(
+    tmp_path_factory: pytest.TempPathFactory, imagerouter_sandbox_process: SandboxProcess
+) -> Iterator[RealAirflow]:
+    """Run a real Airflow with the Dags beside the tests that ask for it, connected to the sandbox."""
+    dags = tmp_path_factory.mktemp("dags")
+    for folder in TESTS.glob("*/dags"):
+        (dags / folder.parent.name).symlink_to(folder)
+    connection = imagerouter_sandbox_process.connection_uri()
+    environ = {
+        "AIRFLOW_CONN_IMAGEROUTER_DEFAULT": connection,
+        "AIRFLOW_CONN_IMAGEROUTER_IMPATIENT": json.dumps({**json.loads(connection), "extra": {"retry_timeout": 0}}),
+        "AIRFLOW__IMAGEROUTER__LEASE_SECONDS": str(LEASE_SECONDS),
+        "NO_PROXY": "*",
+    }
+    with RealAirflow(tmp_path_factory.mktemp("airflow"), dags, environ) as airflow:
+        yield airflow
