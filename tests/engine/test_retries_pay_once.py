@@ -49,7 +49,7 @@ def test_a_success_that_is_tried_again_pays_nothing_and_only_a_clear_makes_a_new
 def test_a_cleared_ledger_is_removed_by_the_next_attempt(attempts):
     attempts.generate()
     attempts.generate(max_tries=1)
-    names = {path.name for path in attempts.folder.glob(".imagerouter/*/*")}
+    names = {path.name for path in attempts.folder.glob(".imagerouter/task-*/*")}
     assert names == {"claim-000002", "journal-000002", "finished-000002"}
 
 
