@@ -38,7 +38,7 @@ def generate(task_id: str = "generate", **options: Any) -> ImageRouterGenerateOp
 
 for name, options in {
     "generate": {},
-    "links": {"retries": 0},
+    "links": {"retries": 0, "output_path": None},
     "generate_timeout": {"retries": 1, "execution_timeout": timedelta(seconds=10)},
     "generate_base64": {"response_format": "b64_ephemeral"},
 }.items():
