@@ -88,7 +88,7 @@ def get_provider_info() -> dict[str, Any]:
                     "lease_seconds": {
                         "description": (
                             "How many seconds after its last sign of life an attempt of a task is taken for dead, and "
-                            "its calls for lost. The machines' clocks must agree within it."
+                            "its calls for lost. The machines' clocks must agree within two thirds of it."
                         ),
                         "version_added": "0.1.0",
                         "type": "float",

@@ -78,9 +78,8 @@ def claim_next(place: Place, latest: Claim | None, owner: str, lease: str, max_t
     :raises ImageRouterStorageError: if the store refuses it for no reason
     """
     epoch, after = (latest.epoch + 1, latest.after) if latest else (1, 0)
-    finished = [number for kind, number, _ in _numbers(place) if kind == "finished" and number > after]
-    if any(_finished_with(place, number) < max_tries for number in finished):
-        after = epoch - 1
+    if latest and latest.max_tries < max_tries and _was_finished(place, latest):
+        after = latest.epoch
     claim = Claim(epoch, owner, lease, max_tries, after)
     return claim if _create(place, claim) else None
 
@@ -92,8 +91,10 @@ def note_finished(place: Place, max_tries: int) -> None:
     :param place: where the ledger is
     :param max_tries: the task instance's
     """
-    if epochs := [epoch for kind, epoch, _ in _numbers(place) if kind == "claim"]:
-        place.write(_name("finished", max(epochs)), json.dumps(max_tries).encode())
+    for epoch in sorted((epoch for kind, epoch, _ in _numbers(place) if kind == "claim"), reverse=True):
+        if _read_claim(place, epoch).max_tries == max_tries:  # not that of an attempt after a clear that came meanwhile
+            place.write(_name("finished", epoch), json.dumps(max_tries).encode())
+            return
 
 
 def remove_cleared(place: Place, claim: Claim) -> None:
@@ -156,15 +157,10 @@ def _read_claim(place: Place, epoch: int) -> Claim:
         time.sleep(0.5)
 
 
-def _finished_with(place: Place, epoch: int) -> float:
-    """Return the ``max_tries`` with which an epoch was finished; infinite if that is gone again."""
-    content = place.read(_name("finished", epoch))
-    try:
-        return float("inf") if content is None else int(json.loads(content))
-    except (ValueError, TypeError):
-        raise ImageRouterStorageError(
-            f"The ledger's note that epoch {epoch} is finished makes no sense: {content!r}", billed="no"
-        ) from None
+def _was_finished(place: Place, latest: Claim) -> bool:
+    """Return whether the task succeeded since its last clear: in an attempt that saw the same ``max_tries``."""
+    marks = [name for kind, epoch, name in _numbers(place) if kind == "finished" and epoch > latest.after]
+    return any(place.read(name) == json.dumps(latest.max_tries).encode() for name in marks)
 
 
 def _numbers(place: Place) -> list[tuple[str, int, str]]:

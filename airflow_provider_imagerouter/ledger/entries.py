@@ -78,6 +78,7 @@ class Entries:
         self.digests: dict[str, str] = {}
         self._lines: dict[str, bytes] = {}
         self._open: dict[str, Decimal] = {}
+        self._paid: set[str] = set()
         for line in lines:
             if note := _read_line(line):
                 self._take(note, line)
@@ -105,15 +106,22 @@ class Entries:
             case {"intent": str(key), "price": price}:
                 self.spent += self._open.pop(key, Decimal(0))
                 self._open[key] = _usd(price)
-                self._lines[key] = line
+                self._set(key, line, is_paid=False)
             case {"answered": str(key), "cost": cost} | {"ended": str(key), "cost": cost}:
-                self._open.pop(key, None)
-                self.spent += _usd(cost)
-                self._lines[key] = line
+                price = self._open.pop(key, Decimal(0))
+                self.spent += price if cost is None else _usd(cost)
+                self._set(key, line, is_paid="answered" in note)
             case {"stored": str(key)}:
-                self._lines[key] = line
+                self._set(key, line, is_paid=True)
             case {"input": str(location), "sha256": str(digest)}:
                 self.digests[location] = digest
+
+    def _set(self, key: str, line: bytes, *, is_paid: bool) -> None:
+        """Keep what is known of a request; what is paid for stays, whatever another attempt has done since."""
+        if is_paid or key not in self._paid:
+            self._lines[key] = line
+        if is_paid:
+            self._paid.add(key)
 
 
 def intent(key: str, price: Decimal | None) -> bytes:
@@ -163,7 +171,7 @@ def input_read(location: str, digest: str) -> bytes:
     """
     Return the line that says what an input picture was.
 
-    :param location: where it was read
+    :param location: what stands for where it was read
     :param digest: its SHA-256, hexadecimal
     """
     return _line(input=location, sha256=digest)

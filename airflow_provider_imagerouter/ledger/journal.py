@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from airflow_provider_imagerouter.exceptions import ImageRouterStorageError
 from airflow_provider_imagerouter.ledger.place import Appender
@@ -16,6 +16,20 @@ T = TypeVar("T")
 
 ROOM = 4096
 """Bytes that are kept free for the answer to each request that was sent, so that it fits even on a full disk."""
+
+
+class _Note(NamedTuple):
+    """
+    A line on its way.
+
+    :param line: the line
+    :param room: what it takes of what is kept free, or gives back
+    :param down: ends when it is put down
+    """
+
+    line: bytes
+    room: int
+    down: asyncio.Future[None]
 
 
 class Journal:
@@ -31,7 +45,7 @@ class Journal:
         self._interval = seconds_between_appends
         self._next = 0.0
         self._room = 0
-        self._waiting: list[tuple[bytes, asyncio.Future[None]]] = []
+        self._waiting: list[_Note] = []
         self._writing: asyncio.Task[None] | None = None
 
     async def note(self, line: bytes, room: int = 0) -> None:
@@ -42,16 +56,12 @@ class Journal:
         :param room: bytes to be kept free for what follows it, from now on; less than 0 to give them back
         :raises ImageRouterStorageError: if it could not be put down
         """
-        noted: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        note = _Note(line, room, asyncio.get_running_loop().create_future())
         self._room += room
-        self._waiting.append((line, noted))
+        self._waiting.append(note)
         if self._writing is None or self._writing.done():
             self._writing = asyncio.create_task(self._write())
-        try:
-            await asyncio.shield(noted)
-        except ImageRouterStorageError:
-            self._room -= max(room, 0)
-            raise
+        await asyncio.shield(note.down)
 
     async def close(self) -> None:
         """Wait until all is put down, and give back what was kept free."""
@@ -64,17 +74,28 @@ class Journal:
             await asyncio.sleep(max(0.0, self._next - time.monotonic()))
             self._next = time.monotonic() + self._interval
             waiting, self._waiting = self._waiting, []
-            error: ImageRouterStorageError | None = None
-            try:
-                await in_thread(self._appender.append, b"".join(line for line, _ in waiting), max(0, self._room))
-            except ImageRouterStorageError as refusal:
-                error = refusal
-            for _, noted in waiting:
-                if error is None:
-                    noted.set_result(None)
-                elif not noted.done():
-                    noted.set_exception(error)
-                    noted.exception()  # whoever waited may be gone
+            if error := await self._append(waiting):
+                answers = [note for note in waiting if note.room < 0]  # for which room was kept
+                others = [note for note in waiting if note.room >= 0]
+                self._fail(others, error)
+                if not (others and answers) or (error := await self._append(answers)):
+                    self._fail(answers, error)
+
+    async def _append(self, notes: list[_Note]) -> ImageRouterStorageError | None:
+        """Append notes together; return why that failed, if it did."""
+        try:
+            await in_thread(self._appender.append, b"".join(note.line for note in notes), max(0, self._room))
+        except ImageRouterStorageError as error:
+            return error
+        for note in notes:
+            note.down.set_result(None)
+        return None
+
+    def _fail(self, notes: list[_Note], error: ImageRouterStorageError) -> None:
+        for note in notes:
+            self._room -= max(0, note.room)
+            note.down.set_exception(error)
+            note.down.exception()  # whoever waited may be gone
 
 
 async def in_thread(function: Callable[..., T], *args: object) -> T:

@@ -22,7 +22,7 @@ from airflow_provider_imagerouter.ledger.place import Place
 log = logging.getLogger(__name__)
 
 LEASE_SECONDS = 30.0
-"""How long after its last sign of life an attempt is taken for dead; machines' clocks must agree within it."""
+"""How long after its last sign of life an attempt is taken for dead; machines' clocks must agree within two thirds."""
 
 
 class Lease:
@@ -49,6 +49,11 @@ class Lease:
         """Whether others may take its attempts for dead by now."""
         return time.time() >= self._until
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether nobody can be listed in it any more."""
+        return self._ended.is_set() or self.has_run_out
+
     def add(self, owner: str) -> bool:
         """
         List an attempt as alive; many that come at the same time are listed with one write.
@@ -57,7 +62,7 @@ class Lease:
         :return: whether that was still possible
         """
         with self._changing:
-            if self._ended.is_set() or self.has_run_out:
+            if self.has_ended:
                 return False
             self._owners.add(owner)
         with self._writing:
@@ -90,7 +95,7 @@ class Lease:
         while not self._ended.wait(self._seconds / 3):
             try:
                 with self._writing:
-                    if self._ended.is_set() or self.has_run_out:
+                    if self.has_ended:
                         return
                     self._write()
             except Exception as error:  # whatever the place's own library raises
@@ -117,12 +122,11 @@ def take_lease(place: Place, owner: str) -> Lease:
     key = os.getpid(), leases.key  # a forked process has no part in its parent's lease
     while True:
         with _taking:
+            for ended in [name for name, lease in _leases.items() if lease.has_ended]:
+                del _leases[ended]
             lease = _leases.setdefault(key, Lease(leases, lease_seconds()))
         if lease.add(owner):
             return lease
-        with _taking:
-            if _leases.get(key) is lease:
-                del _leases[key]
 
 
 def is_alive(place: Place, lease: str, owner: str) -> bool:

@@ -64,6 +64,41 @@ async def test_only_a_clear_forgets_and_only_what_was_finished(place: Open) -> N
         assert retry.spent == 2
 
 
+async def test_an_attempt_that_ends_after_a_clear_does_not_finish_for_those_that_came_meanwhile(place: Open) -> None:
+    async with attempt(place, 0):
+        pass
+    async with attempt(place, 1) as cleared_while_the_first_one_ran:
+        await cleared_while_the_first_one_ran.intend("a", Decimal(1), 0)
+        await cleared_while_the_first_one_ran.answered("a", Decimal(1), ANSWER, 0)
+    await asyncio.to_thread(lambda: note_finished(place(), 0))
+    for max_tries in (1, 2):
+        async with attempt(place, max_tries) as later:
+            assert later.spent == 1
+    await asyncio.to_thread(lambda: note_finished(place(), 2))
+    async with attempt(place, 3) as cleared:
+        assert cleared.spent == 0
+
+
+async def test_what_is_paid_stays_whatever_another_attempt_has_done_since(place: Open) -> None:
+    """A frozen attempt may note its answer, while another one sends the same and fails."""
+    async with attempt(place) as first:
+        await first.intend("a", Decimal(1), 0)
+        await first.answered("a", Decimal(1), ANSWER, 0)
+    async with attempt(place) as second:
+        await second.intend("a", Decimal(1), 0)
+        await second.ended("a", None, 0)
+    async with attempt(place) as third:
+        assert isinstance(third.take("a"), Answered)
+        assert third.spent == 2  # a cost that nobody knows counts as the highest price
+
+
+async def test_where_inputs_lie_is_nobody_elses_business(tmp_path: Path) -> None:
+    async with attempt(partial(in_files, tmp_path)) as ledger:
+        ledger.note_input("https://x/in.png?signature=secret", "abc")
+    (journal,) = tmp_path.glob(".imagerouter/task-*/journal-*")
+    assert b"secret" not in journal.read_bytes()
+
+
 async def test_bytes_lie_beside_the_journal_until_they_are_stored(place: Open) -> None:
     answer = Answer((Picture(None, b"webp" * 1000, None),), None, None, None)
     async with attempt(place) as first:
