@@ -108,6 +108,11 @@ class SingleWork(Work):
     stem: str
     output: str
 
+    @override
+    def to_json(self) -> dict[str, Any]:
+        _check_no_bytes([self.parameters.get("image"), self.parameters.get("mask")])
+        return super().to_json()
+
     async def run(self, place: Place, *, in_trigger: bool = False) -> Any:
         """Return the records of the pictures."""
         from airflow_provider_imagerouter.engine.engine import Job
@@ -181,8 +186,16 @@ def work_from_json(values: Mapping[str, Any]) -> Work:
     return kinds[given.pop("kind")](**{**given, "identity": Identity(*given["identity"])})
 
 
-def _as_text(value: Any) -> str:
-    """Return what JSON has no type for, such as a path, as text; but no bytes: the database is not for them."""
-    if isinstance(value, bytes | bytearray | memoryview):
+def _check_no_bytes(pictures: Any) -> None:
+    """Check that no picture's bytes would go into Airflow's database, not even as a data URI."""
+    if isinstance(pictures, bytes | bytearray | memoryview) or str(pictures)[:5].lower() == "data:":
         raise ImageRouterInputError("A deferrable task takes pictures by path, link or record, not as bytes")
+    if isinstance(pictures, list | tuple):
+        for picture in pictures:
+            _check_no_bytes(picture)
+
+
+def _as_text(value: Any) -> str:
+    """Return what JSON has no type for, such as a path, as text."""
+    _check_no_bytes(value)
     return str(value)

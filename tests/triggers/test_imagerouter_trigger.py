@@ -113,7 +113,7 @@ async def test_a_batch_whose_list_is_lost_is_no_success(tmp_path, totals):
     assert totals()["calls"] == 0
 
 
-@pytest.mark.parametrize("value", [b"bytes", bytearray(b"bytes"), [b"bytes"]])
+@pytest.mark.parametrize("value", [b"bytes", bytearray(b"bytes"), [b"bytes"], ["data:image/png;base64,AAAA"]])
 def test_bytes_do_not_get_into_the_database(value, tmp_path):
     with pytest.raises(ImageRouterInputError, match="not as bytes"):
         single(tmp_path, image=value).to_json()
