@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -16,23 +14,10 @@ from airflow_provider_imagerouter.sandbox.process import SandboxProcess
 
 log = logging.getLogger(__name__)
 
-HERE = Path(__file__).parent
-LEASE_SECONDS = 6
 
-
-@pytest.fixture(scope="session")
-def airflow(
-    tmp_path_factory: pytest.TempPathFactory, imagerouter_sandbox_process: SandboxProcess
-) -> Iterator[RealAirflow]:
-    """Run a real Airflow."""
-    connection = imagerouter_sandbox_process.connection_uri()
-    environ = {
-        "AIRFLOW_CONN_IMAGEROUTER_DEFAULT": connection,
-        "AIRFLOW_CONN_IMAGEROUTER_IMPATIENT": json.dumps({**json.loads(connection), "extra": {"retry_timeout": 0}}),
-        "AIRFLOW__IMAGEROUTER__LEASE_SECONDS": str(LEASE_SECONDS),
-    }
-    with RealAirflow(tmp_path_factory.mktemp("airflow"), HERE / "dags", environ) as airflow:
-        yield airflow
+@pytest.fixture
+def airflow(real_airflow: RealAirflow) -> RealAirflow:
+    return real_airflow
 
 
 @pytest.fixture(autouse=True)

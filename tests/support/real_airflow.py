@@ -92,7 +92,7 @@ class RealAirflow:
         self.url = f"http://127.0.0.1:{free_port()}"
         self.database = home / "airflow.db"
         self._processes: list[Process] = []
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("AIRFLOW_")}
+        clean = {name: value for name, value in os.environ.items() if not name.startswith(("AIRFLOW_", "COVERAGE_"))}
         self.fernet_key = base64.urlsafe_b64encode(secrets.token_bytes(32)).decode()
         self.environ = {**clean, **self._settings(dags), **(environ or {})}
 

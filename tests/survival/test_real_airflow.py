@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import signal
-from pathlib import Path
 
 import psutil
 import pytest
-from support.real_airflow import RealAirflow
 from support.waiting import wait_for
 
 # Airflow 3.0's API does not give XComs as values. What a kill does there is in test_killed.py.
 pytestmark = pytest.mark.needs_airflow("3.3")
 
-LEASE_SECONDS = 3
 
-
-@pytest.fixture(scope="module")
-def airflow(tmp_path_factory, imagerouter_sandbox_process):
-    hasty = {**json.loads(imagerouter_sandbox_process.connection_uri()), "extra": {"retry_timeout": 0}}
-    environ = {
-        "AIRFLOW_CONN_IMAGEROUTER_DEFAULT": imagerouter_sandbox_process.connection_uri(),
-        "AIRFLOW_CONN_HASTY": json.dumps(hasty),
-        "AIRFLOW__IMAGEROUTER__LEASE_SECONDS": str(LEASE_SECONDS),
-        "NO_PROXY": "*",
-    }
-    with RealAirflow(tmp_path_factory.mktemp("airflow"), Path(__file__).parent / "dags", environ) as airflow:
-        yield airflow
+@pytest.fixture
+def airflow(real_airflow):
+    return real_airflow
 
 
 @pytest.fixture
@@ -50,7 +37,7 @@ def pictures(folder):
 
 
 def test_a_killed_batch_is_finished_by_the_retry(airflow, sandbox, tmp_path):
-    run = airflow.trigger("batch", folder=str(tmp_path))
+    run = airflow.trigger("worked_batch", folder=str(tmp_path))
     wait_for("five calls", lambda: sent(sandbox) >= 5)
     process_of(run).send_signal(signal.SIGKILL)
     assert run.wait_for_end("task") == "success"
@@ -61,7 +48,7 @@ def test_a_killed_batch_is_finished_by_the_retry(airflow, sandbox, tmp_path):
 
 def test_a_stopped_batch_ends_soon_and_the_retry_goes_on(airflow, sandbox, tmp_path):
     """SIGTERM, as a machine sends it that shuts down."""
-    run = airflow.trigger("batch", folder=str(tmp_path))
+    run = airflow.trigger("worked_batch", folder=str(tmp_path))
     wait_for("five calls", lambda: sent(sandbox) >= 5)
     process = process_of(run)
     process.send_signal(signal.SIGTERM)
@@ -74,7 +61,7 @@ def test_a_stopped_batch_ends_soon_and_the_retry_goes_on(airflow, sandbox, tmp_p
 
 
 def test_a_batch_that_is_marked_failed_sends_nothing_more_and_a_clear_goes_on(airflow, sandbox, tmp_path):
-    run = airflow.trigger("batch_without_retries", folder=str(tmp_path), model="sandbox/slow-3")
+    run = airflow.trigger("worked_batch_without_retries", folder=str(tmp_path), model="sandbox/slow-3")
     wait_for("three calls", lambda: sent(sandbox) >= 3)
     process = process_of(run)
     run.mark("task", "failed")
@@ -88,7 +75,7 @@ def test_a_batch_that_is_marked_failed_sends_nothing_more_and_a_clear_goes_on(ai
 
 
 def test_a_batch_that_times_out_again_and_again_gets_to_its_end(airflow, sandbox, tmp_path):
-    run = airflow.trigger("batch_with_timeout", folder=str(tmp_path))
+    run = airflow.trigger("worked_batch_with_timeout", folder=str(tmp_path))
     assert run.wait_for_end("task") == "success"
     tries = run.task("task")["try_number"]
     assert tries > 1
@@ -97,7 +84,7 @@ def test_a_batch_that_times_out_again_and_again_gets_to_its_end(airflow, sandbox
 
 
 def test_a_clear_of_a_running_batch_takes_over(airflow, sandbox, tmp_path):
-    run = airflow.trigger("batch", folder=str(tmp_path), model="sandbox/slow-3")
+    run = airflow.trigger("worked_batch", folder=str(tmp_path), model="sandbox/slow-3")
     wait_for("five calls", lambda: sent(sandbox) >= 5)
     run.clear("task")
     wait_for("another attempt", lambda: run.task("task").get("try_number") == 2)
@@ -108,7 +95,7 @@ def test_a_clear_of_a_running_batch_takes_over(airflow, sandbox, tmp_path):
 
 def test_the_task_state_store_survives_a_kill(airflow, sandbox):
     """Four at a time: when the fifth and sixth are sent, two answers are noted at least."""
-    run = airflow.trigger("candidates_without_folder", model="sandbox/slow-3")
+    run = airflow.trigger("worked_candidates_without_folder", model="sandbox/slow-3")
     wait_for("six calls", lambda: sent(sandbox) >= 6)
     process_of(run).send_signal(signal.SIGKILL)
     assert run.wait_for_end("task") == "success"
@@ -125,7 +112,7 @@ def test_the_task_state_store_survives_a_kill(airflow, sandbox):
 
 def test_the_retry_policy_waits_as_the_server_asked(airflow, sandbox):
     """The server asks for a second; the task's own delay is an hour."""
-    run = airflow.trigger("patient")
+    run = airflow.trigger("worked_patient")
     assert run.wait_for_end("task") == "success"
     assert run.task("task")["try_number"] == 2
     assert sandbox.ledger()["totals"]["refused"] == 1

@@ -22,7 +22,7 @@ CATS = [{"prompt": f"cat {number}", "size": "64x64"} for number in range(12)]
 
 
 def dag(dag_id: str) -> DAG:
-    return DAG(dag_id, schedule=None, params=PARAMS)
+    return DAG(f"worked_{dag_id}", schedule=None, params=PARAMS)
 
 
 def batch(**options: Any) -> None:
@@ -51,7 +51,7 @@ with dag("patient"):
         task_id="task",
         prompt="a cat",
         model="sandbox/rate-limited",
-        imagerouter_conn_id="hasty",
+        imagerouter_conn_id="imagerouter_impatient",
         retries=1,
         retry_delay=timedelta(hours=1),
         **PATIENT,
