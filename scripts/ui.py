@@ -94,6 +94,8 @@ def airflow(url: str, environment: dict[str, str]) -> Iterator[subprocess.Popen[
 
 def stop(process: subprocess.Popen[bytes]) -> None:
     """End Airflow as Ctrl-C does in its own terminal, and whatever is left of it after a while."""
+    for ignored in (signal.SIGINT, signal.SIGTERM):  # an impatient second Ctrl-C would leave some of it running
+        signal.signal(ignored, signal.SIG_IGN)
     for number, seconds in ((signal.SIGINT, STOP_SECONDS), (signal.SIGKILL, STOP_SECONDS)):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, number)
