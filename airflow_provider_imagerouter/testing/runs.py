@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from importlib import import_module
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from types import ModuleType
+
     from airflow.models.dagrun import DagRun
     from airflow.sdk import DAG
 
@@ -72,12 +75,19 @@ def run_dag(dag: DAG, /, **conf: Any) -> FinishedRun:
 
 def _put_into_database(dag: DAG) -> None:
     """Do what the Dag processor does with a file's Dags; Airflow 3.0 does it itself in ``DAG.test``."""
-    try:
-        from airflow.dag_processing.bundles.manager import DagBundlesManager
-        from airflow.dag_processing.dagbag import DagBag, sync_bag_to_db
-    except ImportError:
+    from airflow.dag_processing.bundles.manager import DagBundlesManager
+
+    module = _dagbag_module()
+    if not hasattr(module, "sync_bag_to_db"):
         return
     DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]
-    bag = DagBag(os.devnull)
+    bag = module.DagBag(os.devnull)
     bag.bag_dag(dag)
-    sync_bag_to_db(bag, "dags-folder", None)
+    module.sync_bag_to_db(bag, "dags-folder", None)
+
+
+def _dagbag_module() -> ModuleType:
+    try:
+        return import_module("airflow.dag_processing.dagbag")
+    except ImportError:  # before Airflow 3.2
+        return import_module("airflow.models.dagbag")
