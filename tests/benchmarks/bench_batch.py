@@ -1,17 +1,12 @@
 """
-Prints how a batch grows with its number of requests: time to parse, to run and to retry, memory, and its ledger.
+Prints how a batch grows with its number of requests: seconds, CPU, memory, and the files of its ledger.
 
-Usage: python tests/benchmarks/bench_batch.py [NUMBER …]. Calls go to a server on loopback, a process of its own, that
-answers at once and has no rate limit, so that it is the package that is measured. It asserts nothing.
+Usage: python tests/benchmarks/bench_batch.py [NUMBER …]. Calls go to a server on loopback that answers at once, and
+the API's rate limit is lifted. The last request fails, so that a second attempt has one to send. It asserts nothing.
 """
 
 from __future__ import annotations
 
-import asyncio
-import io
-import json
-import os
-import resource
 import subprocess
 import sys
 import tempfile
@@ -19,112 +14,46 @@ import time
 from pathlib import Path
 from typing import Any
 
-CREDITS = b'{"remaining_credits": "1000.0000", "credit_usage": "0.0000", "total_deposits": "1000.0000"}'
-HEADERS = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nRateLimit-Policy: 100000;w=1\r\n"
+from measuring import draw, lift_pace, load, peak, peak_from_now_on, run_batch
+from server import running_server
 
 
 def main(numbers: list[int]) -> None:
     """Measure each number of requests in a process of its own."""
-    with subprocess.Popen([sys.executable, __file__, "--serve"], stdout=subprocess.PIPE, text=True) as server:
-        assert server.stdout
-        url = server.stdout.readline().strip()
-        try:
-            print("requests   parse s    run s  retry s  more MB    files  their KB")
+    with tempfile.TemporaryDirectory() as pictures:
+        draw(Path(pictures) / "small.webp", 512, quality=10)
+        with running_server(Path(pictures)):
+            print(f"Batches of links, 8 at a time ({load()})")
+            print("requests   run s   CPU s  retry s  more MB  in the retry  ledger: files    KB")
             for number in numbers:
-                subprocess.run([sys.executable, __file__, "--one", str(number), url], check=True)
-        finally:
-            server.terminate()
+                subprocess.run([sys.executable, __file__, "--one", str(number)], check=True)
 
 
-def measure(number: int, url: str) -> None:
-    """Measure one batch: parsed, run up to its last request, which fails, and retried."""
-    os.environ |= {"NO_PROXY": "*", "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR"}
+def measure(number: int) -> None:
+    """Measure one batch: its first attempt, up to its last request, which fails, and the second one."""
+    lift_pace()
+    requests: list[Any] = [{"prompt": f"Chair number {index} of a catalogue"} for index in range(number - 1)]
+    requests.append({"prompt": "fail"})
     with tempfile.TemporaryDirectory() as folder:
-        connection = {"conn_type": "imagerouter", "host": url, "password": "x" * 64}
-        os.environ["AIRFLOW_CONN_IMAGEROUTER_DEFAULT"] = json.dumps(connection)
-        from airflow.sdk import DAG
-
-        from airflow_provider_imagerouter.operators.batch import ImageRouterBatchOperator
-
-        requests: list[Any] = [
-            {"prompt": f"Chair number {index} of a catalogue", "size": "512x512"} for index in range(number)
-        ]
-        requests[-1] = {"prompt": "fail"}
-        started = time.perf_counter()
-        with DAG("bench"):
-            operator = ImageRouterBatchOperator(task_id="batch", requests=requests, model="m", result_path=folder)
-        parse = time.perf_counter() - started
-        before = peak()
-        first, second = (attempt(operator) for _ in range(2))
-        ledger = [path for path in Path(folder).glob(".imagerouter/**/*") if path.is_file()]
+        run_batch(["warm up"], Path(folder) / "warm-up", model="small.webp")
+        before, cpu = peak_from_now_on(), time.process_time()
+        first = run_batch(requests, Path(folder) / "batch", model="small.webp")
+        cpu, memory = time.process_time() - cpu, peak() - before
+        before = peak_from_now_on()
+        second = run_batch(requests, Path(folder) / "batch", model="small.webp")
+        memory_of_retry = peak() - before
+        ledger = [path for path in Path(folder).glob("batch/.imagerouter/**/*") if path.is_file()]
         size = sum(path.stat().st_blocks * 512 for path in ledger)
-        memory = (peak() - before) / 1024
-        sizes = f"{memory:8.1f} {len(ledger):8} {size / 1024:9.0f}"
-        print(f"{number:8}  {parse:8.2f} {first:8.1f} {second:8.1f} {sizes}")
-
-
-def attempt(operator: Any) -> float:
-    """Make an attempt, and return how many seconds it took."""
-    sys.path.insert(0, str(Path(__file__).parents[1]))
-    from support.attempts import RunningTask
-
-    started = time.perf_counter()
-    try:
-        operator.execute({"ti": RunningTask("batch")})
-    except Exception as error:
-        print(f"          {type(error).__name__}: {str(error)[:90]}", file=sys.stderr)
-    return time.perf_counter() - started
-
-
-def peak() -> int:
-    """Return the highest memory use of this process up to now, KB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
-def serve() -> None:
-    """Answer every generation with the same picture; print the URL."""
-    from PIL import Image
-
-    content = io.BytesIO()
-    Image.effect_noise((512, 512), 60).save(content, "WEBP")
-    picture = content.getvalue()
-    url = ""
-
-    async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := (await reader.readuntil(b"\r\n\r\n")).decode():
-                lengths = [line[15:] for line in head.lower().split("\r\n") if line.startswith("content-length:")]
-                sent = await reader.readexactly(int(lengths[0]) if lengths else 0)
-                body = answer(head, sent)
-                writer.write(f"{HEADERS}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, OSError):
-            writer.close()
-
-    def answer(head: str, sent: bytes) -> bytes:
-        if head.startswith("GET /p.webp"):
-            return picture
-        if head.startswith("GET"):
-            return CREDITS
-        if b'"fail"' in sent:
-            return b'{"error":{"message":"failed","type":"provider_error"}}'
-        return json.dumps({"created": 1, "data": [{"url": f"{url}/p.webp"}], "cost": 0.004}).encode()
-
-    async def run() -> None:
-        nonlocal url
-        server = await asyncio.start_server(visit, "127.0.0.1", 0)
-        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-        print(url, flush=True)
-        await server.serve_forever()
-
-    asyncio.run(run())
+        print(
+            f"{number:8} {first:7.1f} {cpu:7.1f} {second:8.1f} {memory / 2**20:8.1f} {memory_of_retry / 2**20:13.1f} "
+            f"{len(ledger):14} {size / 1024:5.0f}",
+            flush=True,
+        )
 
 
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["--serve"]:
-            serve()
-        case ["--one", one, at]:
-            measure(int(one), at)
-        case given:
-            main([int(number) for number in given] or [100, 1000, 10_000])
+        case ["--one", number]:
+            measure(int(number))
+        case numbers:
+            main([int(number) for number in numbers] or [100, 1000, 10_000])

@@ -9,9 +9,6 @@ write to the same disk, in turns. It asserts nothing.
 from __future__ import annotations
 
 import asyncio
-import base64
-import json
-import os
 import statistics
 import subprocess
 import sys
@@ -19,48 +16,36 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+
+from measuring import draw, draw_noise, lift_pace, load, peak, peak_from_now_on
+from server import running_server
 
 AT_A_TIME = 8
 ROUNDS = 5
 MEMORY_MB = 8
-CREDITS = b'{"remaining_credits": "1.0000", "credit_usage": "0.0000", "total_deposits": "1.0000"}'
-HEADERS = "HTTP/1.1 200 OK\r\nContent-Type: application/octet-stream\r\nRateLimit-Policy: 100000;w=1\r\n"
 
 
 def main() -> None:
     """Measure everything."""
-    os.environ["NO_PROXY"] = "*"
     with tempfile.TemporaryDirectory() as folder:
         pictures = make_pictures(Path(folder))
-        with subprocess.Popen([sys.executable, __file__, "--serve", folder], stdout=subprocess.PIPE) as server:
-            assert server.stdout
-            url = f"http://127.0.0.1:{int(server.stdout.readline())}"
-            try:
-                print("picture              KB  inspect ms   CPU ms: expert    ours   ratio   s: expert    ours")
-                for name in pictures:
-                    print(compare(url, name, Path(folder) / name, number=20 if "3000" in name else 100), flush=True)
-                print(f"\nMemory of {AT_A_TIME} calls in flight, {MEMORY_MB} MB each: pictures' sizes a call")
-                for how in ("expert, links", "links", "base64"):
-                    command = [sys.executable, __file__, "--memory", how, url, folder]
-                    print(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-            finally:
-                server.terminate()
+        with running_server(Path(folder)) as url:
+            print(f"CPU from a link to a file, beside an expert's 30 lines ({load()})")
+            print("picture              KB  inspect ms   CPU ms: expert    ours   ratio   s: expert    ours")
+            for name in pictures:
+                print(compare(url, name, Path(folder) / name, number=20 if "3000" in name else 100), flush=True)
+            print(f"\nMemory of {AT_A_TIME} calls in flight, {MEMORY_MB} MB each: pictures' sizes a call", flush=True)
+            for how in ("expert, links", "links", "base64"):
+                subprocess.run([sys.executable, __file__, "--memory", how, url, folder], check=True)
 
 
 def make_pictures(folder: Path) -> list[str]:
     """Draw pictures like those that are made: a small one of 34 KB, and large ones."""
-    from PIL import Image
-
-    def drawn(side: int) -> Image.Image:
-        return Image.effect_noise((side // 8, side // 8), 60).resize((side, side)).convert("RGB")
-
-    drawn(944).save(folder / "944.webp", quality=10)
-    drawn(3000).save(folder / "3000.webp", quality=80)
-    drawn(3000).save(folder / "3000.jpg", quality=90)
-    drawn(3000).save(folder / "3000.png")
-    noise = Image.frombytes("RGB", (1024, MEMORY_MB * 341), os.urandom(1024 * MEMORY_MB * 341 * 3))
-    noise.save(folder / "memory.png", compress_level=0)
+    draw(folder / "944.webp", 944, quality=10)
+    draw(folder / "3000.webp", 3000, quality=80)
+    draw(folder / "3000.jpg", 3000, quality=90)
+    draw(folder / "3000.png", 3000)
+    draw_noise(folder / "memory.png", MEMORY_MB * 2**20)
     return ["944.webp", "3000.webp", "3000.jpg", "3000.png"]
 
 
@@ -136,7 +121,7 @@ async def base64_calls(url: str, folder: str, number: int) -> None:
 
     async def one(index: int) -> None:
         async with slots:
-            request = ImageRequest(model="m", prompt=str(index), response_format="b64_json")
+            request = ImageRequest(model="memory.png", prompt=str(index), response_format="b64_json")
             answer = await hook.send(request)
             await store.add(records_of(request, answer)[0], answer.pictures[0].content, f"base64-{index}", 1)
 
@@ -145,11 +130,7 @@ async def base64_calls(url: str, folder: str, number: int) -> None:
 
 def measure_memory(how: str, url: str, folder: str) -> None:
     """Print how much more memory this process takes with calls in flight than after a single one."""
-    connection = {"conn_type": "imagerouter", "host": url, "password": "x" * 64}
-    os.environ["AIRFLOW_CONN_IMAGEROUTER_DEFAULT"] = json.dumps(connection)
-    from airflow_provider_imagerouter.hooks import pace
-
-    pace.CALLS_PER_SECOND = 100_000.0
+    lift_pace()
     ways: dict[str, tuple[Callable[[str, str, int], Awaitable[None]], str]] = {
         "expert, links": (expert, f"{url}/memory.png"),
         "links": (ours, f"{url}/memory.png"),
@@ -169,47 +150,8 @@ def measure_memory(how: str, url: str, folder: str) -> None:
     asyncio.run(run())
 
 
-def peak_from_now_on() -> int:
-    """Forget the highest memory use up to now (Linux), and return the present one, bytes."""
-    Path("/proc/self/clear_refs").write_text("5")
-    return peak()
-
-
-def peak() -> int:
-    """Return the highest memory use of this process, bytes."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM"))
-
-
-def serve(folder: str) -> None:
-    """Serve the pictures by name and, to a POST, one in base64; print the port."""
-    contents: dict[str, bytes] = {f"/{path.name}": path.read_bytes() for path in Path(folder).iterdir()}
-    encoded = base64.b64encode(contents["/memory.png"]).decode()
-    answer = json.dumps({"created": 1, "data": [{"b64_json": encoded}], "cost": 0.004}).encode()
-
-    async def visit(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        try:
-            while head := (await reader.readuntil(b"\r\n\r\n")).decode():
-                lengths = [line[15:] for line in head.lower().split("\r\n") if line.startswith("content-length:")]
-                await reader.readexactly(int(lengths[0]) if lengths else 0)
-                body = answer if head.startswith("POST") else contents.get(head.split()[1], CREDITS)
-                writer.write(f"{HEADERS}Content-Length: {len(body)}\r\n\r\n".encode() + body)
-                await writer.drain()
-        except (asyncio.IncompleteReadError, OSError):
-            writer.close()
-
-    async def run() -> Any:
-        server = await asyncio.start_server(visit, "127.0.0.1", 0)
-        print(server.sockets[0].getsockname()[1], flush=True)
-        await server.serve_forever()
-
-    asyncio.run(run())
-
-
 if __name__ == "__main__":
     match sys.argv[1:]:
-        case ["--serve", folder]:
-            serve(folder)
         case ["--memory", how, url, folder]:
             measure_memory(how, url, folder)
         case _:

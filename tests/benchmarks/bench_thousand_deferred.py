@@ -1,92 +1,73 @@
 """
-A thousand deferred generations in one event loop: prints what they take, asserts nothing.
+Prints how late the event loop of a triggerer is with a thousand deferred generations in it, and what they take.
 
-Runs the triggers as a triggerer does, with real ledgers on disk, against the sandbox; ``--tasks`` says how many.
+Usage: python tests/benchmarks/bench_thousand_deferred.py [NUMBER]. Runs the triggers as a triggerer does, all begun at
+once, with ledgers and pictures on disk, at the API's rate limit. It asserts nothing.
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
-import os
-import resource
+import sys
 import tempfile
 import time
 from collections import Counter
 from pathlib import Path
+from typing import Any
+
+from measuring import draw, load, peak, peak_from_now_on, percentile, watched_loop
+from server import running_server
+
+SECONDS = 5
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--tasks", type=int, default=1000)
-    parser.add_argument("--seconds", type=float, default=5, help="how long the API takes for each")
-    parser.add_argument("--links", action="store_true", help="pass on links instead of storing pictures")
-    arguments = parser.parse_args()
-    with tempfile.TemporaryDirectory() as home:
-        os.environ |= {"AIRFLOW_HOME": home, "AIRFLOW__CORE__LOAD_EXAMPLES": "False"}
-        from airflow_provider_imagerouter.sandbox.process import SandboxProcess
-
-        if arguments.links:
-            os.environ["AIRFLOW__IMAGEROUTER__LEDGER_PATH"] = f"{home}/ledger"
-        with SandboxProcess() as sandbox:
-            os.environ["AIRFLOW_CONN_IMAGEROUTER_DEFAULT"] = sandbox.connection_uri()
-            outcome = asyncio.run(_measure(arguments, Path(home)))
-            totals = sandbox.ledger()["totals"]
-    print(f"{arguments.tasks} tasks of {arguments.seconds} s: {outcome}")
-    print(f"sandbox: {totals['calls']} calls, {totals['refused']} refused, {totals['billed_calls']} billed")
+def main(number: int) -> None:
+    """Measure one loop."""
+    with tempfile.TemporaryDirectory() as pictures, tempfile.TemporaryDirectory() as folder:
+        draw(Path(pictures) / "small.webp", 944, quality=10)
+        with running_server(Path(pictures)):
+            asyncio.run(measure(folder, number))
 
 
-async def _measure(arguments: argparse.Namespace, home: Path) -> str:
-    folder = None if arguments.links else str(home / "pictures")
-    lags: list[float] = []
-    await _run_one(folder, 0, 0.05)  # imports
-    before, started = _memory(), time.monotonic()
-    watching = asyncio.create_task(_watch(lags))
-    events = await asyncio.gather(
-        *(_run_one(folder, number, arguments.seconds) for number in range(1, arguments.tasks + 1))
-    )
-    watching.cancel()
+async def measure(folder: str, number: int) -> None:
+    """Run all triggers beside a watch."""
+    await run_one(folder, 0, "small.webp")  # everything is imported
+    before, started, cpu = peak_from_now_on(), time.perf_counter(), time.process_time()
+    async with watched_loop() as late:
+        events = await asyncio.gather(
+            *(run_one(folder, index, f"small.webp@{SECONDS}") for index in range(1, number + 1))
+        )
+    seconds, cpu = time.perf_counter() - started, time.process_time() - cpu
     ends = Counter(event.get("class", event["status"]) for event in events)
-    return (
-        f"{dict(ends)} in {time.monotonic() - started:.1f} s; {(_memory() - before) / 1024:.0f} MiB more; "
-        f"the loop was late by {max(lags) * 1000:.0f} ms at most, {sum(lag > 0.2 for lag in lags)} times over 200 ms"
-    )
+    p50, p99, most = (percentile(late, percent) * 1000 for percent in (50, 99, 100))
+    print(f"{number} deferred generations of {SECONDS} s in one loop ({load()}): {dict(ends)}")
+    print(f"{seconds:.1f} s, {cpu:.1f} s of CPU, {(peak() - before) / 2**20:.0f} MiB more", end="; ")
+    print(f"the loop is late by p50 {p50:.1f}   p99 {p99:.1f}   max {most:.1f} ms")
 
 
-async def _run_one(folder: str | None, number: int, seconds: float) -> dict:
+async def run_one(folder: str, index: int, model: str) -> dict[str, Any]:
+    """Run the trigger of one task, and return its event."""
     from airflow_provider_imagerouter.engine.work import SingleWork
     from airflow_provider_imagerouter.identity import Identity
     from airflow_provider_imagerouter.triggers.imagerouter import ImageRouterTrigger
 
-    identity = Identity("bench", "run", "generate", number)
+    identity = Identity("bench", "run", "generate", index)
     work = SingleWork(
         identity=identity,
+        max_tries=0,
         imagerouter_conn_id="imagerouter_default",
         folder=folder,
         max_cost_usd=None,
         on_orphaned_intent="resubmit",
-        parameters={"prompt": f"Picture {number}", "model": f"sandbox/slow-{seconds}", "size": "64x64"},
+        parameters={"prompt": f"Picture {index}", "model": model},
         n=1,
         stem=identity.file_stem,
         output="image",
     )
     async for event in ImageRouterTrigger(work.to_json()).run():
-        return event.payload
+        return dict(event.payload)
     return {"status": "no event"}
 
 
-async def _watch(lags: list[float]) -> None:
-    """Do what the triggerer's watchdog does, more often."""
-    while True:
-        before = time.monotonic()
-        await asyncio.sleep(0.05)
-        lags.append(time.monotonic() - before - 0.05)
-
-
-def _memory() -> int:
-    """Return the most memory this process ever held, KiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-
-
 if __name__ == "__main__":
-    main()
+    main(int(sys.argv[1]) if sys.argv[1:] else 1000)
