@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from airflow.sdk import Context
 
 PROMPT_FILES = (".prompt",)
 """What the names of files beside the Dag end with that Airflow replaces by their content."""
@@ -50,3 +53,31 @@ async def get_connection(conn_id: str) -> Any:
     from asgiref.sync import sync_to_async  # whose threads lead back to the triggerer's loop, which Airflow 3.0 needs
 
     return await sync_to_async(BaseHook.get_connection)(conn_id)
+
+
+def has_xcoms_in_triggers() -> bool:
+    """Return whether this Airflow lets triggers use XComs: from 3.3 on, and in ``airflow dags test``."""
+    return has_async_xcoms() or type(_comms()).__name__ == "InProcessSupervisorComms"
+
+
+def has_async_xcoms() -> bool:
+    """Return whether XComs can be used asynchronously: not in ``airflow dags test``, nor before Airflow 3.3."""
+    from airflow.sdk.bases.xcom import BaseXCom
+
+    return hasattr(BaseXCom, "aget_one") and hasattr(_comms(), "asend")
+
+
+def task_state_store(context: Context) -> Any | None:
+    """
+    Return the task state store (Airflow >= 3.3, in workers), None where there is none.
+
+    :param context: of the running task
+    """
+    return context.get("task_state_store")
+
+
+def _comms() -> Any:
+    """Return this process's line to Airflow, if it has one."""
+    from airflow.sdk.execution_time import task_runner
+
+    return getattr(task_runner, "SUPERVISOR_COMMS", None)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
 from typing_extensions import override
 
+from airflow_provider_imagerouter.compat import has_async_xcoms
 from airflow_provider_imagerouter.ledger.place import Appender, Place
 
 if TYPE_CHECKING:
@@ -164,14 +165,9 @@ class XComPlace(DocumentPlace):
 
     def __init__(self, identity: Identity, loop: asyncio.AbstractEventLoop | None = None) -> None:
         self._where = identity._asdict()
-        self._loop = loop if loop and _has_async_comms() else None
+        self._loop = loop if loop and has_async_xcoms() else None
         if self._loop:  # where many tasks share a process, none waits for the others
             self._lock = threading.RLock()
-
-    @staticmethod
-    def works_in_triggers() -> bool:
-        """Return whether this Airflow lets triggers use XComs: from 3.3 on, and in ``airflow dags test``."""
-        return _has_async_comms() or type(_comms()).__name__ == "InProcessSupervisorComms"
 
     @override
     def _load(self) -> dict[str, str]:
@@ -219,17 +215,3 @@ class MemoryPlace(DocumentPlace):
 def _wait(coroutine: Coroutine[Any, Any, T], loop: asyncio.AbstractEventLoop) -> T:
     """Wait in a thread for the loop; not for ever, since Airflow no longer answers a triggerer that shuts down."""
     return asyncio.run_coroutine_threadsafe(coroutine, loop).result(XCOM_TIMEOUT)
-
-
-def _comms() -> Any:
-    """Return this process's line to Airflow, if it has one."""
-    from airflow.sdk.execution_time import task_runner
-
-    return getattr(task_runner, "SUPERVISOR_COMMS", None)
-
-
-def _has_async_comms() -> bool:
-    """Return whether Airflow can be asked asynchronously: not in ``airflow dags test``, nor in older versions."""
-    from airflow.sdk.bases.xcom import BaseXCom
-
-    return hasattr(BaseXCom, "aget_one") and hasattr(_comms(), "asend")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider_imagerouter.compat import has_xcoms_in_triggers
 from airflow_provider_imagerouter.exceptions import ImageRouterStorageError
 from airflow_provider_imagerouter.files.storing import to_path
 from airflow_provider_imagerouter.ledger.document_place import MemoryPlace, TaskStatePlace, XComPlace
@@ -49,7 +50,7 @@ async def in_trigger(identity: Identity, folder: str | None) -> Place:
     """
     if place := await asyncio.to_thread(in_files, identity, folder):
         return place
-    if not XComPlace.works_in_triggers():
+    if not has_xcoms_in_triggers():
         return MemoryPlace()
     xcom = XComPlace(identity, asyncio.get_running_loop())
     try:

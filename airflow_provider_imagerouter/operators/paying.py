@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow.providers.common.compat.sdk import conf
 from typing_extensions import override
 
+from airflow_provider_imagerouter.compat import task_state_store
 from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
 from airflow_provider_imagerouter.operators.base import ImageRouterBaseOperator
 from airflow_provider_imagerouter.operators.failure import as_raised
@@ -68,7 +69,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         from airflow_provider_imagerouter.ledger import where
 
         work = self._work(context)
-        store = context.get("task_state_store")
+        store = task_state_store(context)
         if self.deferrable:
             from airflow_provider_imagerouter.triggers.imagerouter import ImageRouterTrigger
 
@@ -101,7 +102,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         from airflow_provider_imagerouter.triggers.event import read_event
 
         identity = Identity.of(context)
-        place = where.take_from_trigger(identity, self._folder(identity), context.get("task_state_store"))
+        place = where.take_from_trigger(identity, self._folder(identity), task_state_store(context))
         return self._deliver(context, read_event(event), place)
 
     @abstractmethod
