@@ -75,7 +75,7 @@ def test_a_batch_that_is_marked_failed_sends_nothing_more_and_a_clear_goes_on(ai
 
 
 def test_a_batch_that_times_out_again_and_again_gets_to_its_end(airflow, sandbox, tmp_path):
-    run = airflow.trigger("worked_batch_with_timeout", folder=str(tmp_path))
+    run = airflow.trigger("worked_batch_with_timeout", folder=str(tmp_path), model="sandbox/slow-3")
     assert run.wait_for_end("task") == "success"
     tries = run.task("task")["try_number"]
     assert tries > 1

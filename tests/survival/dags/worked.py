@@ -39,7 +39,7 @@ with dag("batch_without_retries"):
     batch(retries=0)
 
 with dag("batch_with_timeout"):
-    batch(retries=3, execution_timeout=timedelta(seconds=4))
+    batch(retries=6, execution_timeout=timedelta(seconds=8))
 
 with dag("candidates_without_folder"):
     ImageRouterGenerateOperator(
