@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
 from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.api.request import Request
+
+log = logging.getLogger(__name__)
 
 
 class Record(TypedDict):
@@ -23,10 +27,12 @@ class Record(TypedDict):
     :param duration_seconds: length of a video, where known; None for a picture
     :param size_bytes: bytes
     :param sha256: of the bytes, hexadecimal
-    :param model: as asked; None if only a link is known
+    :param model: which one made it, as asked; None if only a link is known
     :param prompt: as asked; None if none was given, or only a link is known
     :param revised_prompt: the prompt as the provider changed it
     :param cost_usd: this picture's share of what its call cost, USD
+    :param unchanged: whether it is one of the edit's own input pictures, come back as it was and paid for; None while
+        not fetched
     :param latency_ms: milliseconds the provider took for the call
     :param created_at: ISO 8601, UTC
     """
@@ -44,6 +50,7 @@ class Record(TypedDict):
     prompt: str | None
     revised_prompt: str | None
     cost_usd: float | None
+    unchanged: bool | None
     latency_ms: int | None
     created_at: str
 
@@ -96,9 +103,31 @@ def record_of_location(location: str) -> Record:
         prompt=None,
         revised_prompt=None,
         cost_usd=None,
+        unchanged=None,
         latency_ms=None,
         created_at=pendulum.now("UTC").to_iso8601_string(),
     )
+
+
+def compared(records: Sequence[Record], inputs: Sequence[str]) -> list[Record]:
+    """
+    Return records that say whether each is an input picture that came back as it was; warns of those that are.
+
+    :param records: of the pictures of one call
+    :param inputs: SHA-256 of the input pictures
+    """
+    said: list[Record] = []
+    for record in records:
+        unchanged = None if record["sha256"] is None else record["sha256"] in inputs
+        if unchanged:
+            log.warning(
+                "%s is the input picture, byte by byte: %s did not edit it, and was paid%s",
+                record["uri"],
+                record["model"],
+                "" if record["cost_usd"] is None else f" ${record['cost_usd']}",
+            )
+        said.append({**record, "unchanged": unchanged})
+    return said
 
 
 def describe_stored(record: Record) -> str:

@@ -16,6 +16,9 @@ from airflow_provider_imagerouter.api.request import check_n
 ANY_SIZE = "custom"
 """The catalogue's word for "any size"."""
 
+MODEL_NOT_FOUND = "model_not_found"
+"""The API's own ``error.type`` for a model that it does not have (404 of ``/v1/models/<id>``, February 2026)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Model:
@@ -126,7 +129,7 @@ class Catalogue(Mapping[str, Model]):
         """
         if name in self:
             return self[name]
-        raise errors.ImageRouterInputError(self.describe_missing(name))
+        raise errors.ImageRouterInputError(self.describe_missing(name), error_type=MODEL_NOT_FOUND)
 
     def describe_missing(self, name: str) -> str:
         """

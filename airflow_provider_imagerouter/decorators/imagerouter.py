@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, ParamSpec, TypeVar, overload
 
 from airflow.providers.common.compat.sdk import (
@@ -60,6 +60,7 @@ class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterRequestOperator
         output_format: str | None = None,
         response_format: str | None = None,
         extra_body: Mapping[str, Any] | None = None,
+        fallback_models: Sequence[str] | str | None = None,
         n: int | str = 1,
         output_path: str | None = None,
         filename: str | None = None,
@@ -72,6 +73,7 @@ class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterRequestOperator
     ) -> None:
         super().__init__(
             python_callable=python_callable,
+            fallback_models=fallback_models,
             n=n,
             output_path=output_path,
             filename=filename,
@@ -143,7 +145,7 @@ class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterRequestOperator
             raise ImageRouterInputError(
                 f"{function} must return a prompt (a string) or a dict of parameters, not {type(returned).__name__}"
             )
-        allowed = (*self.parameter_fields, "n")
+        allowed = (*self.parameter_fields, "fallback_models", "n")
         if unknown := [name for name in returned if name not in allowed]:
             raise ImageRouterInputError(
                 f"{function} returned unknown parameters {unknown}; allowed: {', '.join(allowed)}"
@@ -167,6 +169,7 @@ def imagerouter_task(
     output_format: str | None = ...,
     response_format: str | None = ...,
     extra_body: Mapping[str, Any] | None = ...,
+    fallback_models: Sequence[str] | str | None = ...,
     n: int | str = ...,
     image: Any = ...,
     mask: Any = ...,
@@ -186,7 +189,8 @@ def imagerouter_task(python_callable: Callable[..., Any] | None = None, **kwargs
     Make a picture of what a function returns; in a Dag it is called ``@task.imagerouter``.
 
     The function returns the prompt, or a dict of parameters: ``prompt``, ``model``, ``quality``, ``size``,
-    ``output_format``, ``response_format``, ``extra_body``, ``n``, and for an edit ``image`` and ``mask``.
+    ``output_format``, ``response_format``, ``extra_body``, ``fallback_models``, ``n``, and for an edit ``image`` and
+    ``mask``.
     They go before those given to the decorator; the strings among them are templates. The task returns a list of
     records, one per picture. Example::
 

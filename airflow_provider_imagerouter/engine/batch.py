@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_imagerouter.api.request import check_n
 from airflow_provider_imagerouter.engine.bill import total_bill
+from airflow_provider_imagerouter.engine.budget import highest_price
 from airflow_provider_imagerouter.engine.engine import Engine, Job
 from airflow_provider_imagerouter.engine.failures import Failures, shorten
 from airflow_provider_imagerouter.engine.results_file import ResultsFile, Totals
@@ -60,6 +61,7 @@ class Item:
     :param parameters: those of the API
     :param n: how many candidates, as given
     :param model: its model, or the default; None if neither names one
+    :param fallback_models: which ones are asked where that one could not make it
     :param stem: name of its pictures, without extension
     :param id: of its row
     :param metadata: for its row
@@ -69,6 +71,7 @@ class Item:
     parameters: dict[str, Any]
     n: Any
     model: str | None
+    fallback_models: list[str]
     stem: str
     id: str
     metadata: dict[str, Any] | None
@@ -89,7 +92,7 @@ class Batch:
 
     :param engine: with as many slots as requests are to be under way at a time
     :param hook: the connection
-    :param requests: the parameters of each; ``n``, ``filename`` and ``metadata`` among them
+    :param requests: the parameters of each; ``n``, ``filename``, ``metadata`` and ``fallback_models`` among them
     :param folder: where pictures and results go
     :param identity: the task instance
     :param max_concurrency: how many requests are under way at a time
@@ -156,10 +159,16 @@ class Batch:
         if self._max_cost_usd is None and self._settings.max_cost_usd is None:
             return
         catalogue = await self._hook.get_catalogue()
-        models = sorted({model for request in self._requests if (model := self._model(request))})
-        faults = [catalogue.describe_missing(model) for model in models if model not in catalogue]
-        known = [model for model in models if model in catalogue]
-        faults += [f"It does not say what {model} costs" for model in known if catalogue[model].max_price is None]
+        missing: set[str] = set()
+        known: set[str] = set()
+        for request in self._requests:
+            models = [model for model in (self._model(request), *(request.get("fallback_models") or ())) if model]
+            there = [model for model in models if model in catalogue]  # a model that is gone hands over to the next
+            known.update(there)
+            missing.update(() if there else models)
+        faults = [catalogue.describe_missing(model) for model in sorted(missing)]
+        unpriced = [model for model in sorted(known) if highest_price(catalogue, model) is None]
+        faults += [f"It does not say what {model} costs" for model in unpriced]
         if faults:
             raise ImageRouterInputError(f"max_cost_usd needs each model's price; nothing was sent. {'. '.join(faults)}")
 
@@ -192,13 +201,14 @@ class Batch:
     async def _run_one(self, item: Item) -> None:
         was_made_before = item.index in self._results
         try:
-            records, errors = await self._engine.try_candidates(Job(item.parameters, item.stem), check_n(item.n))
+            job = Job(item.parameters, item.stem, fallback_models=item.fallback_models)
+            records, errors = await self._engine.try_candidates(job, check_n(item.n))
         except ImageRouterError as refusal:
             records, errors = [], [refusal]
         if not errors and not was_made_before:
             self._stops.heed_success()
         for error in errors:
-            self._stops.heed_error(error, item.model, has_inputs="image" in item.parameters)
+            self._stops.heed_error(error, error.model or item.model, has_inputs="image" in item.parameters)
         if records or not isinstance(errors[0], ImageRouterBudgetError):  # which is not this request's, and not sent
             await self._add(item, records, errors)
         if any(isinstance(error, ImageRouterStorageError) for error in errors):
@@ -277,6 +287,7 @@ class Batch:
     def _item(self, index: int) -> Item:
         parameters = dict(self._requests[index])
         n, name, metadata = parameters.pop("n", 1), parameters.pop("filename", None), parameters.pop("metadata", None)
+        fallback_models = parameters.pop("fallback_models", None) or []
         text = json.dumps([self._identity.digest, parameters], default=str)
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
         return Item(
@@ -284,6 +295,7 @@ class Batch:
             parameters=parameters,
             n=n,
             model=self._model(parameters),
+            fallback_models=fallback_models,
             stem=self._stem(index, name, digest),
             id=f"{self._identity.digest}-{index:05d}-{digest}",
             metadata=metadata or self._no_metadata,  # never both null and an object: Arrow wants one type

@@ -13,6 +13,17 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.catalogue import Catalogue
 
 
+def highest_price(models: Catalogue, model: str) -> Decimal | None:
+    """
+    Return the most that a call may be billed, USD; None if that is not known.
+
+    :param models: the catalogue
+    :param model: model id
+    """
+    highest = models[model].max_price if model in models else None
+    return None if highest is None else as_billed(highest)
+
+
 class Budget:
     """
     Keeps what was spent, and what the calls in flight may cost, below a limit.
@@ -54,12 +65,13 @@ class Budget:
         :param model: model id
         :raises ImageRouterInputError: if that is not known
         """
-        highest = self._models.find(model).max_price
-        if highest is None:
+        self._models.find(model)
+        price = highest_price(self._models, model)
+        if price is None:
             raise ImageRouterInputError(
                 f"ImageRouter's catalogue does not say what {model} costs, which max_cost_usd has to know"
             )
-        return as_billed(highest)
+        return price
 
     async def settle(self, price: Decimal, cost: Decimal) -> None:
         """

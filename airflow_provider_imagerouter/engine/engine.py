@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, Literal, assert_never
@@ -19,6 +19,7 @@ from airflow_provider_imagerouter.api.request import ImageRequest, Request, Vide
 from airflow_provider_imagerouter.engine.bill import total_bill
 from airflow_provider_imagerouter.engine.budget import Budget
 from airflow_provider_imagerouter.engine.checks import check_bytes_have_a_place
+from airflow_provider_imagerouter.engine.fallback import Choice, first_that_works, requests_of
 from airflow_provider_imagerouter.engine.inputs import InputPictures
 from airflow_provider_imagerouter.engine.pictures import PictureStore
 from airflow_provider_imagerouter.engine.request_keys import RequestKeys
@@ -34,7 +35,7 @@ from airflow_provider_imagerouter.exceptions import (
 from airflow_provider_imagerouter.files.naming import candidate_stem
 from airflow_provider_imagerouter.files.storing import is_there
 from airflow_provider_imagerouter.ledger.entries import Answered, Free, Orphaned, Stored
-from airflow_provider_imagerouter.records import Record, describe_stored, records_of
+from airflow_provider_imagerouter.records import Record, compared, describe_stored, records_of
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,11 +62,13 @@ class Job:
         :func:`~airflow_provider_imagerouter.engine.inputs.records` takes; None is the API's default
     :param stem: name of its pictures, without extension
     :param output: what it makes: ``image`` or ``video``
+    :param fallback_models: which models are asked, one after the other, where its own could not make it
     """
 
     parameters: Mapping[str, Any]
     stem: str
     output: str = "image"
+    fallback_models: Sequence[str] = ()
 
     def candidates(self, n: int) -> list[Job]:
         """Return the job as it is to be done `n` times; each has a name of its own."""
@@ -127,6 +130,7 @@ class Engine:
         self._slots = asyncio.Semaphore(max_concurrency)
         self._keys = RequestKeys()
         self._store: PictureStore | None = None
+        self._has_said_links_die = False
 
     async def __aenter__(self) -> Engine:
         """Make the output folder, open the ledger and read what was spent; nothing is paid before all that works."""
@@ -135,13 +139,10 @@ class Engine:
             self._store = await PictureStore.open(self._folder, self._settings)
         await self._ledger.open()
         try:
-            budget = await self._open_budget()
+            self._sender = await self._open_sender()
         except BaseException:
             await self._ledger.close()
             raise
-        self._sender = Sender(
-            self._hook, self._ledger, budget, outlives_task=self._outlives_task, log_level=self._log_level
-        )
         return self
 
     async def __aexit__(
@@ -160,11 +161,17 @@ class Engine:
         finally:
             await self._ledger.close()
 
-    async def _open_budget(self) -> Budget | None:
+    async def _open_sender(self) -> Sender:
         limit = self._settings.max_cost_usd if self._max_cost_usd is None else self._max_cost_usd
-        if limit is None:
-            return None
-        return Budget(limit, await self._hook.get_catalogue(), self._ledger.spent)
+        models = await self._hook.get_catalogue() if self._validate_model or limit is not None else None
+        return Sender(
+            self._hook,
+            self._ledger,
+            None if models is None or limit is None else Budget(limit, models, self._ledger.spent),
+            models=models,
+            outlives_task=self._outlives_task,
+            log_level=self._log_level,
+        )
 
     async def run_candidates(self, job: Job, n: int) -> list[Record]:
         """
@@ -211,34 +218,52 @@ class Engine:
 
     async def run(self, job: Job) -> list[Record]:
         """
-        Carry out one request.
+        Carry out one request, by the first of its models that can.
 
         :param job: the request
         :raises ImageRouterError: if it did not end in pictures
         """
         request, inputs = job.check(self._settings)
-        number = self._keys.number(request, inputs)
+        requests = requests_of(request, job.fallback_models)
+        numbers = [self._keys.number(each, inputs) for each in requests]
         async with self._slots:
             check_bytes_have_a_place(request.response_format, self._store)
-            if self._validate_model:
-                has_mask = job.parameters.get("mask") is not None
-                check_model(await self._hook.get_catalogue(), request, has_images=bool(inputs), has_mask=has_mask)
             images, masks = await inputs.digests(self._ledger) if inputs else ([], [])
-            key = self._keys.key(self._settings.base_url, request, images, masks, number)
-            match found := self._ledger.take(key):
-                case Stored():
-                    self._say("An earlier attempt made %s; nothing is sent", request)
-                    return await self._recall(key, found, job.stem)
-                case Answered():
-                    self._say("An earlier attempt paid for %s; it is only stored", request)
-                    return await self._finish(key, request, await self._with_contents(found), job.stem)
-                case Orphaned():
-                    self._heed_orphan(request)
-                case Free():
-                    pass
-                case _:
-                    assert_never(found)
-            return await self._finish(key, request, await self._send(key, request, inputs), job.stem)
+            choices = []
+            for each, number in zip(requests, numbers, strict=True):
+                key = self._keys.key(self._settings.base_url, each, images, masks, number)
+                choices.append(Choice(key, each, self._ledger.take(key)))
+            return await first_that_works(choices, lambda choice: self._carry_out(choice, inputs, images, job.stem))
+
+    async def _carry_out(
+        self, choice: Choice, inputs: InputPictures | None, digests: Sequence[str], stem: str
+    ) -> list[Record]:
+        """
+        Carry out a request by one model, or take over what an earlier attempt made with it.
+
+        :param choice: the request
+        :param inputs: its input pictures, if any
+        :param digests: SHA-256 of those that are edited
+        :param stem: name of its pictures, without extension
+        """
+        request = choice.request
+        match found := choice.found:
+            case Stored():
+                self._say("An earlier attempt made %s; nothing is sent", request)
+                return await self._recall(choice.key, found, stem)
+            case Answered():
+                self._say("An earlier attempt paid for %s; it is only stored", request)
+                return await self._finish(choice, await self._with_contents(found), digests, stem)
+            case Orphaned():
+                self._heed_orphan(request)
+            case Free():
+                pass
+            case _:
+                assert_never(found)
+        if self._validate_model:
+            has_mask = inputs is not None and any(inputs.locations[1])
+            check_model(await self._hook.get_catalogue(), request, has_images=bool(inputs), has_mask=has_mask)
+        return await self._finish(choice, await self._send(choice.key, request, inputs), digests, stem)
 
     def _heed_orphan(self, request: Request) -> None:
         what = f"An earlier attempt sent {request} and never learnt its end; it may have been made and billed"
@@ -300,20 +325,22 @@ class Engine:
         ]
         return replace(found, answer=replace(found.answer, pictures=tuple(pictures)))
 
-    async def _finish(self, key: str, request: Request, answered: Answered, stem: str) -> list[Record]:
+    async def _finish(self, choice: Choice, answered: Answered, digests: Sequence[str], stem: str) -> list[Record]:
         """Store an answer's pictures, and note that they are."""
         try:
-            records = await self._store_pictures(records_of(request, answered.answer), answered.answer, stem)
+            records = await self._store_pictures(records_of(choice.request, answered.answer), answered.answer, stem)
         except ImageRouterStorageError as error:
             if answered.noted:
                 raise
-            raise await self._rescue(key, answered.answer, error) from error
-        self._ledger.stored(key, records, answered.contents)
+            raise await self._rescue(choice.key, answered.answer, error) from error
+        records = compared(records, digests)
+        self._ledger.stored(choice.key, records, answered.contents)
         return records
 
     async def _store_pictures(self, records: list[Record], answer: Answer, stem: str) -> list[Record]:
         if self._store is None:
             if all(picture.url for picture in answer.pictures):
+                self._say_links(records)
                 return records
             raise ImageRouterStorageError(
                 "ImageRouter sent a picture's bytes instead of a link; they need an output_path to go to",
@@ -340,6 +367,13 @@ class Engine:
         except ImageRouterStorageError:
             places += ". The ledger cannot be written, so a retry would pay for it again"
         return ImageRouterStorageError(f"{error}. What is paid for is here: {places}", cost=answer.cost)
+
+    def _say_links(self, records: list[Record]) -> None:
+        for record in records:
+            self._say("%s made %s", record["model"], record["url"])
+        if not self._has_said_links_die:
+            self._has_said_links_die = True
+            log.info("ImageRouter's links die after 30 days; an output_path, or a download task, keeps the pictures")
 
     def _say(self, message: str, *args: object) -> None:
         log.log(self._log_level, message, *args)

@@ -39,7 +39,7 @@ def records(value: Any, name: str) -> list[Record]:
     from airflow.sdk import ObjectStoragePath
 
     if isinstance(value, str) and value.lstrip()[:1] in ("[", "{"):
-        value = _parse_rendered(value, name)
+        value = parse_rendered(value, name)
     if isinstance(value, Mapping):
         return [_complete(value, name)]
     if isinstance(value, str | os.PathLike | ObjectStoragePath):
@@ -179,8 +179,14 @@ def _complete(given: Mapping[str, Any], name: str) -> Record:
     return {**record, "uri": location}
 
 
-def _parse_rendered(text: str, name: str) -> Any:
-    """Read a list or record that a template rendered to text: as JSON (``| tojson``), or as Python prints it."""
+def parse_rendered(text: str, name: str) -> Any:
+    """
+    Read a list or record that a template rendered to text: as JSON (``| tojson``), or as Python prints it.
+
+    :param text: what it was rendered to
+    :param name: the parameter's name, for errors
+    :raises ImageRouterInputError: if it is neither
+    """
     try:
         return json.loads(text)
     except (ValueError, RecursionError):

@@ -9,12 +9,13 @@ from collections.abc import Coroutine
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_imagerouter.engine.budget import Budget, Reservation
+from airflow_provider_imagerouter.engine.budget import Budget, Reservation, highest_price
 from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterStorageError
 from airflow_provider_imagerouter.ledger.entries import Answered
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
+    from airflow_provider_imagerouter.api.catalogue import Catalogue
     from airflow_provider_imagerouter.api.request import Request
     from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
     from airflow_provider_imagerouter.ledger.ledger import Ledger
@@ -31,6 +32,7 @@ class Sender:
     :param hook: the connection
     :param ledger: where intents and answers are noted
     :param budget: what may be spent; None for no limit
+    :param models: the catalogue, if it is at hand: a call that is billed more than it says warns
     :param outlives_task: whether this process goes on when the task is stopped, as a triggerer does: then calls in
         flight go on, and their answers are noted for the next attempt
     :param log_level: of the lines that tell of each call
@@ -42,12 +44,14 @@ class Sender:
         ledger: Ledger,
         budget: Budget | None,
         *,
+        models: Catalogue | None = None,
         outlives_task: bool,
         log_level: int,
     ) -> None:
         self._hook = hook
         self._ledger = ledger
         self._budget = budget
+        self._models = models
         self._outlives_task = outlives_task
         self._log_level = log_level
         self._under_way: set[asyncio.Task[Any]] = set()
@@ -88,7 +92,9 @@ class Sender:
             raise
 
     async def _reserve(self, request: Request) -> Reservation:
-        return await self._budget.reserve(request.model) if self._budget else Reservation(None, None)
+        if self._budget:
+            return await self._budget.reserve(request.model)
+        return Reservation(None, highest_price(self._models, request.model) if self._models else None)
 
     async def _call(self, key: str, request: Request, reservation: Reservation, room: int) -> Answered:
         log.log(self._log_level, "Asking %s for %s", request.model, request)
@@ -97,11 +103,13 @@ class Sender:
             answer = await self._hook.send(request, has_turn=True)
         except ImageRouterError as error:
             await asyncio.shield(self._begin(self._note_failure(key, error, reservation, room)))
+            _warn_of_bill(request.model, error.cost, reservation.price)
             raise
         except BaseException:
             await reservation.settle(None)
             raise
         answered = await asyncio.shield(self._begin(self._note_answer(key, answer, reservation, room)))
+        _warn_of_bill(request.model, answer.cost, reservation.price)
         seconds = time.monotonic() - started
         log.log(self._log_level, "%s answered in %.1f s: %s", request.model, seconds, answer)
         return answered
@@ -132,3 +140,9 @@ class Sender:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return task
+
+
+def _warn_of_bill(model: str, cost: Decimal | None, price: Decimal | None) -> None:
+    """Say that a call was billed more than the catalogue said it could be, where that is known."""
+    if cost is not None and price is not None and cost > price:
+        log.warning("%s was billed $%s for a call; its highest price in the catalogue is $%s", model, cost, price)

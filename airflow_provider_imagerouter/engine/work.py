@@ -7,7 +7,7 @@ from __future__ import annotations
 import json
 import logging
 from abc import ABC, abstractmethod
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
@@ -99,6 +99,7 @@ class SingleWork(Work):
     :param n: how many candidates
     :param stem: name of the pictures, without extension
     :param output: what it makes: ``image`` or ``video``
+    :param fallback_models: which models are asked, one after the other, where its own could not make it
     """
 
     kind = "single"
@@ -107,6 +108,7 @@ class SingleWork(Work):
     n: int
     stem: str
     output: str
+    fallback_models: list[str] = field(default_factory=list)
 
     @override
     def to_json(self) -> dict[str, Any]:
@@ -118,7 +120,8 @@ class SingleWork(Work):
         from airflow_provider_imagerouter.engine.engine import Job
 
         async with self._engine(place, outlives_task=in_trigger) as engine:
-            return await engine.run_candidates(Job(self.parameters, self.stem, self.output), self.n)
+            job = Job(self.parameters, self.stem, self.output, self.fallback_models)
+            return await engine.run_candidates(job, self.n)
 
 
 @dataclass(kw_only=True)

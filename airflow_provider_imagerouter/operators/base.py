@@ -13,6 +13,7 @@ from typing_extensions import override
 
 from airflow_provider_imagerouter.api.request import check_n, check_parameter
 from airflow_provider_imagerouter.compat import PROMPT_FILES, is_final
+from airflow_provider_imagerouter.engine.checks import read_models
 from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
 from airflow_provider_imagerouter.files.naming import clean_name
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
@@ -101,6 +102,8 @@ class ImageRouterBaseOperator(BaseOperator):
                 to_usd(value, name)
             case "filename":
                 clean_name(value)
+            case "fallback_models":
+                read_models(value)
             case _:
                 check_parameter(name, value)
 

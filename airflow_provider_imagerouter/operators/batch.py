@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from airflow_provider_imagerouter.api.request import check_n, check_parameter
 from airflow_provider_imagerouter.compat import is_final, is_resolved_later
+from airflow_provider_imagerouter.engine.checks import read_models
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
 from airflow_provider_imagerouter.files.naming import clean_name
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
@@ -32,11 +33,12 @@ PARAMETERS = (
     "image",
     "mask",
     "extra_body",
+    "fallback_models",
     "n",
     "filename",
     "metadata",
 )
-"""What a request may have: parameters of the API, how often, what its pictures are called, and what it carries."""
+"""What a request may have: the API's parameters, other models, how often, its pictures' name, and what it carries."""
 
 
 class ImageRouterBatchOperator(ImageRouterPayingOperator):
@@ -60,6 +62,9 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         run of the Dag; a mapped task's index is added to it
     :param filename: what the names of pictures begin with, for requests that have no name of their own
     :param model: model id for requests that name none; the connection's default model if None
+    :param fallback_models: ids of models that are asked, one after the other, where a request's own model could not
+        make it and nothing was billed: its provider failed, or there is no such model any more; for requests that have
+        no ``fallback_models`` of their own
     :param max_concurrency: how many requests are under way at a time, and so how many pictures in memory
     :param fail_on_partial_error: whether failed requests fail the task after all others have finished; a retry sends
         only those
@@ -73,7 +78,15 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
     :param kwargs: those of every operator
     """
 
-    template_fields = ("requests", "result_path", "filename", "model", "max_cost_usd", "imagerouter_conn_id")
+    template_fields = (
+        "requests",
+        "result_path",
+        "filename",
+        "model",
+        "fallback_models",
+        "max_cost_usd",
+        "imagerouter_conn_id",
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = {"requests": "json"}
 
     def __init__(
@@ -83,6 +96,7 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         result_path: str,
         filename: str | None = None,
         model: str | None = None,
+        fallback_models: Sequence[str] | str | None = None,
         max_concurrency: int = 8,
         fail_on_partial_error: bool = True,
         max_cost_usd: float | str | None = None,
@@ -93,6 +107,7 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(
+            fallback_models=fallback_models,
             max_cost_usd=max_cost_usd,
             on_orphaned_intent=on_orphaned_intent,
             validate_model=validate_model,
@@ -109,7 +124,7 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         if isinstance(max_concurrency, bool) or not isinstance(max_concurrency, int) or max_concurrency < 1:
             raise ImageRouterInputError(f"max_concurrency must be a whole number from 1, not {max_concurrency!r}")
         if is_final(requests) or isinstance(requests, list | tuple):
-            read_requests(requests, self.model)
+            read_requests(requests, self.model, fallback_models)
         self._check_known()
 
     @override
@@ -118,7 +133,7 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
 
         return BatchWork(
             **self._conditions(context),
-            requests=read_requests(self.requests, self.model),
+            requests=read_requests(self.requests, self.model, self.fallback_models),
             max_concurrency=self.max_concurrency,
             fail_on_partial_error=self.fail_on_partial_error,
             filename=self.filename,
@@ -134,12 +149,13 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         return result["cost_usd"]
 
 
-def read_requests(requests: Any, model: str | None) -> list[dict[str, Any]]:
+def read_requests(requests: Any, model: str | None, fallback_models: Any = None) -> list[dict[str, Any]]:
     """
     Return the parameters of each request, checked as far as they are known.
 
     :param requests: prompts and dicts
     :param model: model id for those that name none
+    :param fallback_models: other models, for those that name none
     :raises ImageRouterInputError: if it is no list of these; a bare string would be a paid request per character
     """
     if isinstance(requests, str | bytes | Mapping) or not isinstance(requests, Sequence):
@@ -151,14 +167,14 @@ def read_requests(requests: Any, model: str | None) -> list[dict[str, Any]]:
     read = []
     for index, request in enumerate(requests):
         try:
-            read.append(_read_request(request, model))
+            read.append(_read_request(request, model, fallback_models))
             _check_metadata(read[-1].get("metadata"), kinds)
         except ImageRouterInputError as error:
             raise ImageRouterInputError(f"requests[{index}]: {error}") from None
     return read
 
 
-def _read_request(request: Any, model: str | None) -> dict[str, Any]:
+def _read_request(request: Any, model: str | None, fallback_models: Any) -> dict[str, Any]:
     if is_resolved_later(request):
         return {}
     given = {"prompt": request} if isinstance(request, str) else request
@@ -176,9 +192,15 @@ def _read_request(request: Any, model: str | None) -> dict[str, Any]:
     if "image" not in names and ("mask" in names or "prompt" not in names):
         raise ImageRouterInputError("it needs an image, or else a prompt and no mask")
     complete = {**given, "model": model if given.get("model") is None else given["model"]}
+    if given.get("fallback_models") is None and fallback_models is not None:
+        complete["fallback_models"] = fallback_models
+    if complete.get("fallback_models", ()) is None:
+        del complete["fallback_models"]
     for name, value in complete.items():
         if is_final(value):
             match name:
+                case "fallback_models":
+                    complete[name] = read_models(value)
                 case "n":
                     complete[name] = check_n(value)
                 case "filename":

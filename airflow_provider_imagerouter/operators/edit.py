@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from typing_extensions import override
@@ -44,6 +44,8 @@ class ImageRouterEditOperator(ImageRouterRequestOperator):
     :param response_format: ``url`` (the picture is kept by ImageRouter, public to whoever has the link), ``b64_json``
         (kept, too) or ``b64_ephemeral`` (not kept); the latter two need an ``output_path``
     :param extra_body: further parameters of the API, sent as they are and unchecked; they go before those above
+    :param fallback_models: ids of models that are asked, one after the other, where ``model`` could not make it and
+        nothing was billed: its provider failed, or there is no such model any more
     :param n: how many candidates, 1 to 100; each is a call and a bill of its own, 4 at a time
     :param output_path: the folder to store pictures in: local, or any fsspec URI such as ``s3://conn@bucket/folder``;
         None to pass on ImageRouter's links
@@ -74,6 +76,7 @@ class ImageRouterEditOperator(ImageRouterRequestOperator):
         output_format: str | None = None,
         response_format: str | None = None,
         extra_body: Mapping[str, Any] | None = None,
+        fallback_models: Sequence[str] | str | None = None,
         n: int | str = 1,
         output_path: str | None = None,
         filename: str | None = None,
@@ -85,6 +88,7 @@ class ImageRouterEditOperator(ImageRouterRequestOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(
+            fallback_models=fallback_models,
             n=n,
             output_path=output_path,
             filename=filename,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow.providers.common.compat.sdk import conf
@@ -31,6 +32,8 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
     What is paid for once is not paid for again: a retry goes on where the last attempt stopped, with the help of notes
     that it keeps under ``output_path``, or where the deployment says (docs/guarantees.md).
 
+    :param fallback_models: ids of models that are asked, one after the other, where the request's own model could not
+        make it and nothing was billed: its provider failed, or there is no such model any more
     :param max_cost_usd: USD that all attempts of the task together may spend; the connection's if None
     :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
         ``"resubmit"`` (it may be paid twice) or ``"fail"``
@@ -43,6 +46,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
     def __init__(
         self,
         *,
+        fallback_models: Sequence[str] | str | None = None,
         max_cost_usd: float | str | None = None,
         on_orphaned_intent: OrphanPolicy = "resubmit",
         validate_model: bool = False,
@@ -50,6 +54,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
+        self.fallback_models = fallback_models
         self.max_cost_usd = max_cost_usd
         self.validate_model = validate_model
         self.on_orphaned_intent = on_orphaned_intent

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from airflow_provider_imagerouter.api.request import check_n, check_number_of_images, check_number_of_masks
-from airflow_provider_imagerouter.engine.checks import check_bytes_have_a_place
+from airflow_provider_imagerouter.engine.checks import check_bytes_have_a_place, read_models
 from airflow_provider_imagerouter.files.naming import task_stem
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
@@ -33,7 +33,14 @@ class ImageRouterRequestOperator(ImageRouterPayingOperator):
 
     makes: ClassVar[str] = "image"
     parameter_fields: ClassVar[Sequence[str]] = ()
-    template_fields: Sequence[str] = ("n", "max_cost_usd", "output_path", "filename", "imagerouter_conn_id")
+    template_fields: Sequence[str] = (
+        "fallback_models",
+        "n",
+        "max_cost_usd",
+        "output_path",
+        "filename",
+        "imagerouter_conn_id",
+    )
     template_fields_renderers: ClassVar[dict[str, str]] = {
         "prompt": "md",
         "image": "json",
@@ -69,6 +76,7 @@ class ImageRouterRequestOperator(ImageRouterPayingOperator):
             n=check_n(self.n),
             stem=task_stem(self.filename, Identity.of(context), is_mapped="filename" in self._expanded),
             output=self.makes,
+            fallback_models=[] if self.fallback_models is None else read_models(self.fallback_models),
         )
 
     @override

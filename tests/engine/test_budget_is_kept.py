@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 
 import pytest
+from support.pictures import picture
+from support.raw_server import RawServer, answer
 
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterBudgetError,
     ImageRouterError,
+    ImageRouterOrphanedIntentError,
     ImageRouterProviderError,
+    ImageRouterServerError,
     ImageRouterUnknownOutcomeError,
 )
 from airflow_provider_imagerouter.hooks.httpx_transport import exchange
@@ -69,6 +74,53 @@ def test_calls_whose_end_is_unknown_count_as_the_highest_price(attempts):
         errors.append(type(caught.value))
     assert errors == [ImageRouterUnknownOutcomeError] * 2 + [ImageRouterBudgetError] * 2
     assert attempts.totals["billed_calls"] == 2
+
+
+def test_a_call_that_was_not_booked_counts_as_the_highest_price_and_is_an_orphan(attempts):
+    """Its money may be kept (``Failed to postlog usage``): nobody knows."""
+    with pytest.raises(ImageRouterServerError, match="Failed to postlog usage") as caught:
+        attempts.generate(model="sandbox/unbooked", max_cost_usd=0.015)
+    assert caught.value.billed == "unknown"
+    with pytest.raises(ImageRouterOrphanedIntentError):
+        attempts.generate(model="sandbox/unbooked", max_cost_usd=0.015, on_orphaned_intent="fail")
+    with pytest.raises(ImageRouterBudgetError, match=r"\$0.01\d* are spent"):
+        attempts.generate(model="sandbox/unbooked", max_cost_usd=0.015)
+    assert attempts.totals["calls"] == 1
+    with pytest.raises(ImageRouterServerError):
+        attempts.generate(model="sandbox/unbooked", max_cost_usd=0.025)
+    assert attempts.totals["calls"] == 2
+
+
+def cheap_catalogue_and_a_dear_call(visitor):
+    """Answer as an API whose catalogue is behind its bills: $0.001 at most, it says, and bills $0.02."""
+    path = visitor.request.split()[1].decode().partition("?")[0]
+    model = {"providers": [{"pricing": {"type": "fixed", "value": 0.001}}], "output": ["image"]}
+    host = next(line for line in visitor.request.decode().split("\r\n") if line.lower().startswith("host:"))[5:].strip()
+    bodies = {
+        "/v1/models": {"some/model": model},
+        "/v2/models": [],
+        "/v1/credits": {"remaining_credits": "5"},
+        GENERATIONS: {"created": 1795344402, "data": [{"url": f"http://{host}/a.png"}], "cost": 0.02},
+    }
+    visitor.send(answer(json.dumps(bodies[path]) if path in bodies else picture(), connection="close"))
+
+
+@pytest.mark.parametrize("given", [{"max_cost_usd": 0.03}, {"validate_model": True}], ids=str)
+def test_a_bill_above_the_catalogue_s_price_warns_and_counts(attempts, monkeypatch, caplog, given):
+    with RawServer(cheap_catalogue_and_a_dear_call) as server:
+        connection = {"conn_type": "imagerouter", "host": server.url, "password": "k" * 64}
+        monkeypatch.setenv("AIRFLOW_CONN_IMAGEROUTER_DEFAULT", json.dumps(connection))
+        attempts.generate(model="some/model", **given)
+        assert "some/model was billed $0.02 for a call; its highest price in the catalogue is $0.001" in caplog.text
+        if "max_cost_usd" in given:
+            attempts.generate(model="some/model", prompt="another", **given)
+            with pytest.raises(ImageRouterBudgetError, match=r"\$0.04 are spent"):
+                attempts.generate(model="some/model", prompt="a third", **given)
+
+
+def test_a_bill_within_the_price_does_not_warn(attempts, caplog):
+    attempts.generate(model=QUICK, max_cost_usd=1)
+    assert "highest price" not in caplog.text
 
 
 def test_failures_that_cost_nothing_do_not_count(attempts):

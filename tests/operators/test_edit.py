@@ -165,3 +165,22 @@ def test_further_parameters_are_sent_as_they_are(dag: DAG, runs: Runs, tmp_path:
     generated >> ImageRouterEditOperator(task_id="b", image=image, prompt="B", model=MODEL, extra_body=extra)
     runs(dag)
     assert [call["parameters"] for call in runs.calls] == [{"seed": "42", "quality": "high"}] * 2
+
+
+def test_an_edit_that_comes_back_as_it_was_says_so(
+    dag: DAG, runs: Runs, tmp_path: Path, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The record says it in all cases; null where the picture was not fetched."""
+    (tmp_path / "in.png").write_bytes(picture())
+    image, folder = str(tmp_path / "in.png"), str(tmp_path / "out")
+    edit("echoed", image=image, model="sandbox/echo", output_path=folder)
+    edit("edited", image=image, model="sandbox/revises", output_path=folder)
+    edit("linked", image=image, model="sandbox/echo")
+    ImageRouterGenerateOperator(task_id="made", prompt="A", model=MODEL, output_path=folder)
+    run = runs(dag)
+    said = {name: [record["unchanged"] for record in run.xcom(name)] for name in dag.task_dict}
+    assert said == {"echoed": [True], "edited": [False], "linked": [None], "made": [False]}
+    captured = capfd.readouterr()
+    log = captured.out + captured.err + caplog.text
+    assert "is the input picture, byte by byte: sandbox/echo did not edit it, and was paid $0.004" in log
+    assert "sandbox/revises did not edit it" not in log
