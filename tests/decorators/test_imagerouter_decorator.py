@@ -389,3 +389,27 @@ def test_upstream_tasks_of_arguments_and_parameters_are_known():
 
     assert isinstance(found, XComArg)
     assert dag.get_task("poster").upstream_task_ids == {"city", "folder"}
+
+
+def test_other_models_may_be_the_decorators_or_the_functions(dag, run_dag, sandbox):
+    with dag:
+
+        @task.imagerouter(model="sandbox/fails", fallback_models=[MODEL])
+        def from_decorator() -> str:
+            return "A"
+
+        @task.imagerouter(model="sandbox/fails", fallback_models=["sandbox/times-out"])
+        def from_function() -> dict:
+            return {"prompt": "B", "fallback_models": [MODEL]}
+
+        from_decorator()
+        from_function()
+
+    run = run_dag(dag)
+    assert [run.xcom(name)[0]["model"] for name in ("from_decorator", "from_function")] == [MODEL, MODEL]
+    assert sorted(call["model"] for call in sandbox.ledger()["calls"]) == [
+        MODEL,
+        MODEL,
+        "sandbox/fails",
+        "sandbox/fails",
+    ]

@@ -43,6 +43,7 @@ def batch(requests: Any, **arguments: Any) -> ImageRouterBatchOperator:
         ([{"prompt": "ok", "model": ""}], r"requests\[0\]: model is empty"),
         ([{"prompt": "ok", "extra_body": ["seed"]}], r"requests\[0\]: extra_body must be a dict"),
         ([{"extra_body": {"seed": 1}}], r"requests\[0\]: it needs an image, or else a prompt"),
+        ([{"prompt": "ok", "fallback_models": [""]}], r"requests\[0\]: fallback_models\[0\] must be a model id"),
         ([{"prompt": "ok", "filename": "/"}], r"requests\[0\]: filename must have a letter"),
         ([{"prompt": "ok", "metadata": "sku"}], r"requests\[0\]: metadata must be a dict"),
         ([{"prompt": "ok", "metadata": {1: 2}}], r"requests\[0\]: metadata must be a dict"),

@@ -110,6 +110,7 @@ def test_parsing_needs_no_connection_and_does_no_io(dag: DAG, monkeypatch: pytes
 
 def test_every_parameter_is_templated() -> None:
     everything = {"prompt", "model", "quality", "size", "output_format", "response_format", "output_path", "filename"}
+    everything.add("fallback_models")
     assert everything <= set(ImageRouterGenerateOperator.template_fields)
     assert everything | {"image", "mask"} <= set(ImageRouterEditOperator.template_fields)
     assert {"image", "output_path", "filename"} <= set(ImageRouterDownloadOperator.template_fields)

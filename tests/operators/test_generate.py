@@ -6,6 +6,7 @@ import hashlib
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath
@@ -176,5 +177,41 @@ def test_the_log_tells_the_story(dag: DAG, runs: Runs, tmp_path: Path, caplog: p
     for what in (MODEL, "A lighthouse in the fog", "320x200", f"${runs.calls[0]['cost']}", f"file://{tmp_path}"):
         assert what in said
     assert runs.sandbox.rich_key not in caplog.text
+    assert "links die" not in said
     assert len(said) < 2000
     assert len(ours) < 10
+
+
+def test_the_log_has_the_links_and_says_once_that_they_die(
+    dag: DAG, runs: Runs, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    ImageRouterGenerateOperator(task_id="linked", prompt="A", model="sandbox/three-pictures", n=2)
+    run = runs(dag)
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("airflow_provider_imagerouter")]
+    assert sum("links die after 30 days" in line for line in said) == 1
+    for record in run.xcom("linked"):
+        assert sum(record["url"] in line for line in said) == 1
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+@pytest.mark.parametrize(
+    "given",
+    [["sandbox/times-out", "{{ dag_run.conf['other'] }}"], "{{ ['sandbox/times-out', dag_run.conf['other']] }}"],
+)
+def test_another_model_makes_what_the_first_could_not(
+    dag: DAG, runs: Runs, tmp_path: Path, given: Any, deferrable: bool
+) -> None:
+    ImageRouterGenerateOperator(
+        task_id="poster",
+        prompt="A",
+        model="sandbox/fails",
+        fallback_models=given,
+        output_path=str(tmp_path),
+        deferrable=deferrable,
+    )
+    run = runs(dag, other=MODEL)
+    [record] = run.xcom("poster")
+    assert record["model"] == MODEL
+    assert record["cost_usd"] == run.xcom("poster", key="cost_usd") > 0
+    assert [call["model"] for call in runs.calls] == ["sandbox/fails", "sandbox/times-out", MODEL]

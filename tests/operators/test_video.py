@@ -104,3 +104,10 @@ def test_several_pictures(imagerouter_connection: Any, run_dag: Any, tmp_path: P
 def test_too_few_or_too_many_are_found_when_the_dag_is_parsed(arguments: dict[str, Any]) -> None:
     with pytest.raises(ImageRouterInputError, match=r"image|prompt"):
         ImageRouterVideoOperator(task_id="video", **arguments)
+
+
+def test_another_model_makes_the_video(imagerouter_connection: Any, run_dag: Any) -> None:
+    with DAG("another") as dag:
+        ImageRouterVideoOperator(task_id="video", prompt="Waves", model="no/longer", fallback_models=[VIDEO_MODEL])
+    [record] = run_dag(dag).xcom("video")
+    assert record["model"] == VIDEO_MODEL
