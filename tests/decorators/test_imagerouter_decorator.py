@@ -338,7 +338,7 @@ def test_default_args_reach_it():
 
 @pytest.mark.parametrize(
     "parameters",
-    [{"size": "big"}, {"n": 0}, {"quality": "best"}, {"max_cost_usd": -1}, {"filename": "a/b"}],
+    [{"size": "big"}, {"n": 0}, {"quality": "best"}, {"max_cost_usd": -1}, {"filename": "/"}],
     ids=str,
 )
 def test_bad_parameters_are_found_when_the_dag_is_parsed(parameters):
