@@ -53,14 +53,15 @@ ONCE = (
 """What knows no Airflow, or brings its own: run on the newest only."""
 
 WAITING = (
+    "cli",
     "deferrable",
     "docs/test_commands.py",
     "docs/test_testing.py",
-    "packaging/test_distribution.py",
+    "packaging",
     "readme",
     "survival",
 )
-"""What waits for whole Airflows and for installations: begun first, beside the rest, and left out by `make quick`."""
+"""What waits for whole Airflows, commands and installations: begun first, beside the rest; left out by `make quick`."""
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
