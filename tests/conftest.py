@@ -64,6 +64,7 @@ WAITING = (
 """What waits for whole Airflows, commands and installations: begun first, beside the rest; left out by `make quick`."""
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in a hook of its own
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leave out what this Airflow need not, or cannot, run; begin with what waits; keep a module in one process."""
     left_out = [item for item in items if _is_left_out(item)]
