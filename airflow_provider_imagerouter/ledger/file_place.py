@@ -73,7 +73,19 @@ class LocalPlace(Place):
                 os.link(new, self._folder / name)
             except FileExistsError:
                 return False
+            except OSError:  # a file system without hard links, as many network mounts are
+                return self._create_in_place(name, content)
         _sync_folder(self._folder)
+        return True
+
+    def _create_in_place(self, name: str, content: bytes) -> bool:
+        try:
+            with (self._folder / name).open("xb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        except FileExistsError:
+            return False
         return True
 
     @override

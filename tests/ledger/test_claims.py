@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import json
 import os
 import resource
@@ -90,6 +91,18 @@ async def test_an_attempt_whose_lease_ran_out_goes_on_if_nobody_else_came(
 def _freeze(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a lease from being renewed, as a process that is frozen does."""
     monkeypatch.setattr(ledger._lease, "_write", lambda: None)
+
+
+async def test_a_disk_without_hard_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(os, "link", refuse)
+    async with attempt(partial(in_files, tmp_path)) as first:
+        await first.intend("a", None, 0)
+        assert not in_files(tmp_path).create("claim-000001", b"another's")
+    async with attempt(partial(in_files, tmp_path)) as second:
+        assert isinstance(second.take("a"), Orphaned)
 
 
 def test_a_thousand_tasks_of_a_process_keep_one_lease(tmp_path: Path) -> None:
