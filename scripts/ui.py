@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from urllib.error import URLError
-from urllib.request import urlopen
+from urllib.request import Request, urlopen
 
 from local_airflow import AIRFLOW_HOME, OUTPUT, REPOSITORY, airflow_environment, connection, prepare_database
 
@@ -112,9 +112,18 @@ def wait_for_dag(url: str, process: subprocess.Popen[bytes]) -> None:
             urlopen(f"{url}/api/v2/dags/{DAG_ID}", timeout=10) as answer,
         ):
             if json.load(answer)["dag_id"] == DAG_ID:
+                unpause(url)
                 return
         time.sleep(1)
     sys.exit(f"Airflow did not start; see {LOG.relative_to(REPOSITORY)}")
+
+
+def unpause(url: str) -> None:
+    """Let the quickstart run when it is triggered: where the demo was run before, Airflow knows it as paused."""
+    request = Request(
+        f"{url}/api/v2/dags/{DAG_ID}", b'{"is_paused": false}', {"Content-Type": "application/json"}, method="PATCH"
+    )
+    urlopen(request, timeout=10).close()
 
 
 if __name__ == "__main__":

@@ -130,20 +130,24 @@ def test_make_ui_opens_on_the_quickstart_and_stops_all_of_it(checkout):
     with subprocess.Popen(
         command, cwd=checkout, env=outside_environment(), stdout=subprocess.PIPE, text=True, start_new_session=True
     ) as process:
-        assert process.stdout
-        url = next(line.strip() for line in process.stdout if line.startswith("  http://"))
-        base = url.partition("/dags/")[0]
-        run = Request(
-            f"{base}/api/v2/dags/example_imagerouter_quickstart/dagRuns",
-            json.dumps({"logical_date": None}).encode(),
-            {"Content-Type": "application/json"},
-        )
-        with urlopen(run) as answer:
-            run_url = f"{run.full_url}/{quote(json.load(answer)['dag_run_id'])}"
-        wait_for("the quickstart", lambda: state_of(run_url) in {"success", "failed"}, 180)
-        assert state_of(run_url) == "success"
-        os.killpg(process.pid, signal.SIGINT)
-        assert "Stopped." in process.stdout.read()
+        try:
+            assert process.stdout
+            url = next(line.strip() for line in process.stdout if line.startswith("  http://"))
+            base = url.partition("/dags/")[0]
+            run = Request(
+                f"{base}/api/v2/dags/example_imagerouter_quickstart/dagRuns",
+                json.dumps({"logical_date": None}).encode(),
+                {"Content-Type": "application/json"},
+            )
+            with urlopen(run) as answer:
+                run_url = f"{run.full_url}/{quote(json.load(answer)['dag_run_id'])}"
+            wait_for("the quickstart", lambda: state_of(run_url) in {"success", "failed"}, 180)
+            assert state_of(run_url) == "success"
+            os.killpg(process.pid, signal.SIGINT)
+            assert "Stopped." in process.stdout.read()
+        except BaseException:
+            os.killpg(process.pid, signal.SIGINT)  # or the test would wait for it for ever
+            raise
     with pytest.raises(URLError):
         urlopen(base)
 
