@@ -108,6 +108,8 @@ class AttemptProcess:
 
 
 def _run(kind: str, arguments: dict[str, Any], environment: dict[str, str], end: str) -> None:
+    for name in [name for name in os.environ if name.startswith("AIRFLOW")]:
+        del os.environ[name]  # which the server of these processes has from the test that started it, a short lease say
     os.environ.update(environment)
     try:
         outcome = {"result": execute(kind, arguments)}
