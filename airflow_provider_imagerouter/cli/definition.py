@@ -13,7 +13,7 @@ from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 if TYPE_CHECKING:
     from airflow.cli.cli_config import ActionCommand, Arg, GroupCommand
 
-COMMANDS = "airflow_provider_imagerouter.cli.commands"
+PACKAGE = "airflow_provider_imagerouter.cli"
 
 
 def get_commands() -> list[GroupCommand]:
@@ -54,7 +54,7 @@ def _command(name: str, description: str, *args: Arg) -> ActionCommand:
         ),
         _arg("--json", action="store_true", help="print JSON instead of a table"),
     )
-    return ActionCommand(name, description, lazy_load_command(f"{COMMANDS}.{name}"), (*args, *common))
+    return ActionCommand(name, description, lazy_load_command(f"{PACKAGE}.{name}.run"), (*args, *common))
 
 
 def _arg(flag: str, **options: Any) -> Arg:
