@@ -60,6 +60,7 @@ class Call(Generic[T]):
     :param json: a JSON body
     :param data: text fields of a multipart body
     :param files: file parts of a multipart body
+    :param free: whether it costs nothing although it is no GET
     """
 
     method: str
@@ -69,6 +70,12 @@ class Call(Generic[T]):
     json: Mapping[str, Any] | None = None
     data: Mapping[str, str] | None = None
     files: list[UploadedFile] | None = None
+    free: bool = False
+
+    @property
+    def is_free(self) -> bool:
+        """Whether it never costs anything: it may be sent again, whatever became of it."""
+        return self.free or self.method == "GET"
 
     def result(self, reply: Reply) -> T:
         """
@@ -79,10 +86,10 @@ class Call(Generic[T]):
         try:
             return self.read(reply)
         except errors.ImageRouterUnknownOutcomeError as error:
-            if self.method == "GET":
+            if self.is_free:
                 raise errors.ImageRouterConnectionError(str(error), status_code=error.status_code) from None
             raise
         except errors.ImageRouterResponseError as error:
-            if self.method == "GET":
+            if self.is_free:
                 error.billed = "no"
             raise

@@ -64,7 +64,7 @@ class AsyncCalls:
         :raises ImageRouterError: if it is no success
         """
         if not has_turn:  # before the time for retries begins to run
-            await (self.wait_for_turn() if call.method == "POST" else self._pace.turn())
+            await (self._pace.turn() if call.is_free else self.wait_for_turn())
         retrying = AsyncRetrying(sleep=self._sleep, **resending(self._settings.retry_timeout))
         return await retrying(self._once, call)
 
@@ -73,7 +73,7 @@ class AsyncCalls:
         try:
             return await _read(call, reply)
         finally:
-            if call.method == "POST":
+            if not call.is_free:
                 self._learn(reply)
 
     async def _sleep(self, seconds: float) -> None:

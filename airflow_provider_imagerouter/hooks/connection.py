@@ -5,21 +5,30 @@ from __future__ import annotations
 import ipaddress
 import logging
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 from urllib.parse import SplitResult, urlsplit
 
 from airflow_provider_imagerouter import __version__
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.hooks.defaults import API_URL, CONNECT_TIMEOUT, READ_TIMEOUT, RETRY_TIMEOUT
-from airflow_provider_imagerouter.hooks.form import CONNECTION_FIELDS
+from airflow_provider_imagerouter.hooks.defaults import (
+    API_URL,
+    CONNECT_TIMEOUT,
+    KEY_LIFETIME,
+    READ_TIMEOUT,
+    RETRY_TIMEOUT,
+)
+from airflow_provider_imagerouter.hooks.form import CONNECTION_FIELDS, MANAGEMENT_KEY_FIELD
 from airflow_provider_imagerouter.money import to_usd
 
 if TYPE_CHECKING:
     from airflow.sdk import Connection
 
 log = logging.getLogger(__name__)
+
+LEAST_KEY_LIFETIME = 60.0
+"""Seconds; a key that expires sooner might do so before its first call."""
 
 _OPENAI_SUFFIX = re.compile(r"(^|/)v1(/openai)?$")
 """What the OpenAI SDK's base URL has behind ours."""
@@ -38,6 +47,10 @@ class ConnectionSettings:
         seconds, so this does not limit how long a generation may take
     :param retry_timeout: seconds for which a call that surely did not run is tried again
     :param max_cost_usd: USD that a task may spend, unless it says otherwise; None for no limit
+    :param management_key: makes a key for each attempt of a task; None if attempts work on `api_key`
+    :param key_lifetime: seconds after which a key that was made for an attempt expires
+    :param used_key: the key that calls are made with; None for `api_key`. Settings that differ in it alone are equal:
+        they are of one account, which has one pace
     """
 
     base_url: str
@@ -47,6 +60,17 @@ class ConnectionSettings:
     read_timeout: float = READ_TIMEOUT
     retry_timeout: float = RETRY_TIMEOUT
     max_cost_usd: Decimal | None = None
+    management_key: str | None = field(default=None, repr=False)
+    key_lifetime: float = KEY_LIFETIME
+    used_key: str | None = field(default=None, repr=False, compare=False)
+
+    def with_key(self, key: str | None) -> ConnectionSettings:
+        """
+        Return the settings for calls with another key of the account.
+
+        :param key: which one; None for the connection's own
+        """
+        return replace(self, used_key=key)
 
     def model(self, model: str | None) -> str:
         """
@@ -76,11 +100,18 @@ class ConnectionSettings:
     @property
     def authorization(self) -> str:
         """The Authorization header's value, for the API's own host only."""
-        return f"Bearer {self.api_key}"
+        return f"Bearer {self.used_key or self.api_key}"
+
+    @property
+    def secrets(self) -> list[str]:
+        """All keys, which must be in no text."""
+        return [key for key in (self.api_key, self.management_key, self.used_key) if key]
 
     def redact(self, text: str) -> str:
-        """Return a text without the API key, should a server or proxy have echoed it."""
-        return text.replace(self.api_key, "***")
+        """Return a text without any key, should a server or proxy have echoed it."""
+        for key in self.secrets:
+            text = text.replace(key, "***")
+        return text
 
 
 def read_connection(connection: Connection) -> ConnectionSettings:
@@ -88,7 +119,8 @@ def read_connection(connection: Connection) -> ConnectionSettings:
     Read a connection.
 
     :param connection: password = API key; host (and port, schema) = base URL, empty for the real API; extra:
-        ``default_model``, ``connect_timeout``, ``read_timeout``, ``retry_timeout``, ``max_cost_usd``
+        ``default_model``, ``connect_timeout``, ``read_timeout``, ``retry_timeout``, ``max_cost_usd``,
+        ``management_api_key``, ``key_lifetime``
     :raises ImageRouterInputError: if something in it cannot be used
     """
     extra = connection.extra_dejson
@@ -104,6 +136,8 @@ def read_connection(connection: Connection) -> ConnectionSettings:
         read_timeout=_seconds(connection, extra, "read_timeout", READ_TIMEOUT),
         retry_timeout=_seconds(connection, extra, "retry_timeout", RETRY_TIMEOUT, minimum=0),
         max_cost_usd=to_usd(extra.get("max_cost_usd"), f"max_cost_usd of the connection {connection.conn_id!r}"),
+        management_key=_management_key(connection, extra.get(MANAGEMENT_KEY_FIELD)),
+        key_lifetime=_seconds(connection, extra, "key_lifetime", KEY_LIFETIME, minimum=LEAST_KEY_LIFETIME),
     )
 
 
@@ -119,9 +153,18 @@ def _api_key(connection: Connection) -> str:
             f"The connection {connection.conn_id!r} has no API key; put it into the password field. "
             "Keys come from https://imagerouter.io/api-keys"
         )
-    if not key.isascii() or not key.isprintable() or " " in key:
+    return _checked(key, "API key", connection)
+
+
+def _management_key(connection: Connection, given: Any) -> str | None:
+    key = given.strip() if isinstance(given, str) else given or ""
+    return _checked(key, "management key", connection) if key else None
+
+
+def _checked(key: Any, name: str, connection: Connection) -> str:
+    if not isinstance(key, str) or not key.isascii() or not key.isprintable() or " " in key:
         raise ImageRouterInputError(
-            f"The API key of the connection {connection.conn_id!r} has characters that no key has"
+            f"The {name} of the connection {connection.conn_id!r} has characters that no key has"
         )
     return key
 

@@ -7,9 +7,13 @@ from typing import Any
 from airflow_provider_imagerouter.hooks.defaults import (
     API_URL,
     CONNECT_TIMEOUT,
+    KEY_LIFETIME,
     READ_TIMEOUT,
     RETRY_TIMEOUT,
 )
+
+MANAGEMENT_KEY_FIELD = "management_api_key"
+"""The extra's field with the management key; Airflow masks fields whose name has ``api_key`` in it."""
 
 
 def _seconds(label: str, default: float, description: str) -> dict[str, Any]:
@@ -40,6 +44,17 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         "schema": {"type": ["number", "null"], "minimum": 0},
         "description": "What a task may spend, unless it says otherwise. Default: no limit.",
     },
+    MANAGEMENT_KEY_FIELD: {
+        "label": "Management Key",
+        "schema": {"type": ["string", "null"], "format": "password"},
+        "description": (
+            "Makes a key for each attempt of a task, limited to the rest of its budget; "
+            "what happened to lost calls is then known."
+        ),
+    },
+    "key_lifetime": _seconds(
+        "Lifetime of made keys", KEY_LIFETIME, "Seconds after which a key that was made for an attempt expires."
+    ),
 }
 """The ``conn-fields`` of the provider info; Airflow keeps them in the connection's extra."""
 

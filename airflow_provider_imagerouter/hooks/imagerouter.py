@@ -11,21 +11,25 @@ from airflow.providers.common.compat.sdk import BaseHook
 from typing_extensions import override
 
 from airflow_provider_imagerouter.compat import get_connection
-from airflow_provider_imagerouter.exceptions import ImageRouterError
+from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
 from airflow_provider_imagerouter.hooks.connection import ConnectionSettings, read_connection
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 from airflow_provider_imagerouter.hooks.form import CONNECTION_FIELDS, UI_FIELD_BEHAVIOUR
 from airflow_provider_imagerouter.hooks.sharing import share
 
 if TYPE_CHECKING:
+    from datetime import datetime
+    from decimal import Decimal
     from typing import Unpack
 
     import requests
 
     from airflow_provider_imagerouter.api.answer import Answer
+    from airflow_provider_imagerouter.api.books import Books
     from airflow_provider_imagerouter.api.call import Call
     from airflow_provider_imagerouter.api.catalogue import Catalogue, CostEstimate, Model, ModelFilters
     from airflow_provider_imagerouter.api.credits import Credits
+    from airflow_provider_imagerouter.api.keys import MadeKey
     from airflow_provider_imagerouter.api.request import Options, Request
     from airflow_provider_imagerouter.hooks.async_calls import AsyncCalls
 
@@ -58,12 +62,15 @@ class ImageRouterHook(BaseHook):
     @classmethod
     @override
     def get_connection_form_widgets(cls) -> dict[str, Any]:  # for Airflow versions that do not read ``conn-fields``
-        from wtforms import StringField
+        from wtforms import PasswordField, StringField
         from wtforms.validators import Optional
 
+        kinds = {None: StringField, "password": PasswordField}
         # Those versions have no field for numbers that are not whole; what is typed is read as a number anyway.
         return {
-            name: StringField(field["label"], description=field["description"], validators=[Optional()])
+            name: kinds[field["schema"].get("format")](
+                field["label"], description=field["description"], validators=[Optional()]
+            )
             for name, field in CONNECTION_FIELDS.items()
         }
 
@@ -170,6 +177,12 @@ class ImageRouterHook(BaseHook):
 
         return self._run(get_credits_call())
 
+    def get_books(self) -> Books:
+        """Return what each of the account's keys was asked and spent."""
+        from airflow_provider_imagerouter.api.books import get_books_call
+
+        return self._run(get_books_call())
+
     def estimate_cost(self, requests: Sequence[str | Mapping[str, Any]]) -> CostEstimate:
         """
         Return what requests may cost together, USD.
@@ -205,7 +218,7 @@ class ImageRouterAsyncHook(BaseHook):
         super().__init__(**kwargs)
         self.imagerouter_conn_id = imagerouter_conn_id
         self._settings: ConnectionSettings | None = None
-        self._calls: AsyncCalls | None = None
+        self._calls: dict[str | None, AsyncCalls] = {}
 
     async def get_settings(self) -> ConnectionSettings:
         """Return the connection, read once."""
@@ -254,14 +267,15 @@ class ImageRouterAsyncHook(BaseHook):
         request = await asyncio.to_thread(edit_request, image, mask, model=model, prompt=prompt, **options)
         return await self.send(request)
 
-    async def send(self, request: Request, *, has_turn: bool = False) -> Answer:
+    async def send(self, request: Request, *, has_turn: bool = False, key: str | None = None) -> Answer:
         """
         Send a checked request. This costs money.
 
         :param request: what to generate or edit
         :param has_turn: whether :meth:`wait_for_turn` was awaited just before
+        :param key: of the account, to make the call with; None for the connection's
         """
-        return await self._run(request.call(), has_turn=has_turn)
+        return await self._run(request.call(), has_turn=has_turn, key=key)
 
     async def wait_for_turn(self) -> None:
         """Wait until the rate limit has room for a call, together with all others over this connection."""
@@ -305,6 +319,27 @@ class ImageRouterAsyncHook(BaseHook):
 
         return await self._run(get_credits_call())
 
+    async def get_books(self) -> Books:
+        """Return what each of the account's keys was asked and spent."""
+        from airflow_provider_imagerouter.api.books import get_books_call
+
+        return await self._run(get_books_call())
+
+    async def make_key(self, name: str, spend_limit: Decimal | None, expires_at: datetime) -> MadeKey:
+        """
+        Make a key, with the connection's management key. This costs nothing.
+
+        :param name: what the books are to call it, 200 characters at most
+        :param spend_limit: USD that may be spent with it; None for no limit
+        :param expires_at: when it stops working
+        """
+        from airflow_provider_imagerouter.api.keys import make_key_call
+
+        management_key = (await self.get_settings()).management_key
+        if management_key is None:
+            raise ImageRouterInputError(f"The connection {self.imagerouter_conn_id!r} has no management key")
+        return await self._run(make_key_call(name, spend_limit, expires_at), key=management_key)
+
     async def estimate_cost(self, requests: Sequence[str | Mapping[str, Any]]) -> CostEstimate:
         """
         Return what requests may cost together, USD.
@@ -316,12 +351,12 @@ class ImageRouterAsyncHook(BaseHook):
         settings = await self.get_settings()
         return estimate_cost(await self.list_models(), requests, settings.model)
 
-    async def _run(self, call: Call[T], *, has_turn: bool = False) -> T:
-        return await (await self._get_calls()).run(call, has_turn=has_turn)
+    async def _run(self, call: Call[T], *, has_turn: bool = False, key: str | None = None) -> T:
+        return await (await self._get_calls(key)).run(call, has_turn=has_turn)
 
-    async def _get_calls(self) -> AsyncCalls:
+    async def _get_calls(self, key: str | None = None) -> AsyncCalls:
         from airflow_provider_imagerouter.hooks.async_calls import AsyncCalls
 
-        if self._calls is None:
-            self._calls = AsyncCalls(await self.get_settings())
-        return self._calls
+        if key not in self._calls:
+            self._calls[key] = AsyncCalls((await self.get_settings()).with_key(key))
+        return self._calls[key]

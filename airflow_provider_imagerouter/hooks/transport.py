@@ -54,12 +54,13 @@ class Body:
             )
 
     def reply(self) -> Reply:
-        """Return the whole reply, without the API key should a server or proxy have echoed it."""
+        """Return the whole reply, without any key should a server or proxy have echoed it."""
         headers = {name: self._settings.redact(value) for name, value in self._headers.items()}
         body = b"".join(self._chunks)
         self._chunks.clear()  # at once, since a picture in base64 is large
-        key = self._settings.api_key.encode()
-        return Reply(self._status_code, headers, body.replace(key, b"***"), self._settings.base_url)
+        for key in self._settings.secrets:
+            body = body.replace(key.encode(), b"***")
+        return Reply(self._status_code, headers, body, self._settings.base_url)
 
 
 def not_sent(settings: ConnectionSettings, error: Exception) -> ImageRouterConnectionError:
@@ -71,7 +72,7 @@ def broken(
     settings: ConnectionSettings, call: Call[Any], error: Exception
 ) -> ImageRouterConnectionError | ImageRouterUnknownOutcomeError:
     """Return the error of a call that left, but whose answer did not arrive whole."""
-    if call.method == "GET":
+    if call.is_free:
         return ImageRouterConnectionError(f"The connection to ImageRouter broke: {_describe(settings, error)}")
     return ImageRouterUnknownOutcomeError(
         f"The connection to ImageRouter broke before its answer was complete ({_describe(settings, error)}); "

@@ -11,9 +11,11 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from airflow_provider_imagerouter.api.answer import read_answer
+from airflow_provider_imagerouter.api.books import read_books
 from airflow_provider_imagerouter.api.call import Call, Reply
 from airflow_provider_imagerouter.api.catalogue import Catalogue
 from airflow_provider_imagerouter.api.credits import read_credits
+from airflow_provider_imagerouter.api.keys import read_made_key
 from airflow_provider_imagerouter.api.listing import read_listing
 from airflow_provider_imagerouter.api.parsing import decode_base64
 from airflow_provider_imagerouter.exceptions import ImageRouterError
@@ -132,6 +134,39 @@ def test_credits_are_amounts_or_an_error_of_ours(value: Any) -> None:
     except ImageRouterError:
         return
     assert isinstance(found.remaining, Decimal)
+
+
+BOOKS_KEYS = st.sampled_from(
+    [
+        *("usage_by_api_key", "credit_usage", "api_key_id", "api_key_name", "total_requests", "created_at"),
+        *("key", "api_key", "id", "data", "name"),
+    ]
+)
+
+
+@given(values(BOOKS_KEYS), values(BOOKS_KEYS))
+def test_books_are_amounts_or_unknown_or_an_error_of_ours(value: Any, rows: Any) -> None:
+    for body in (value, {"usage_by_api_key": rows, "credit_usage": value}):
+        try:
+            found = Call("GET", "/v1/credits", read_books).result(reply(json.dumps(body).encode()))
+        except ImageRouterError as error:
+            check_error(error)
+            continue
+        for key in (*found.keys, found.of("a", None), found.of("a", "a")):
+            assert key.spent is None or key.spent >= 0
+            assert key.requests is None or key.requests >= 0
+        assert found.hidden >= 0
+
+
+@given(values(BOOKS_KEYS), st.sampled_from([200, 201, 204, 400, 401, 500, 502]))
+def test_a_made_key_is_a_key_or_an_error_of_ours(value: Any, status: int) -> None:
+    try:
+        found = Call("POST", "/v1/api-keys", read_made_key, free=True).result(reply(json.dumps(value).encode(), status))
+    except ImageRouterError as error:
+        check_error(error)
+        return
+    assert len(found.key) == 64
+    assert found.key not in repr(found)
 
 
 @given(

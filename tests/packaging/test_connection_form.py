@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 from airflow.api_fastapi.core_api.services.ui.connections import HookMetaService
+from airflow.providers.common.compat.sdk import redact
 
 from airflow_provider_imagerouter.hooks.form import CONNECTION_FIELDS
 
@@ -28,6 +29,11 @@ def test_the_host_is_the_base_url_and_shows_the_real_one(form):
     assert form.standard_fields.host.title == "Base URL"
     assert form.standard_fields.host.placeholder == "https://api.imagerouter.io"
     assert not form.standard_fields.host.hidden
+
+
+def test_the_management_key_is_a_password_under_a_name_that_airflow_masks(form):
+    assert form.extra_fields["management_api_key"]["schema"]["format"] == "password"
+    assert redact({"management_api_key": "anything"}) == {"management_api_key": "***"}
 
 
 def test_what_does_not_matter_is_hidden(form):
