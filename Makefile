@@ -13,7 +13,7 @@ UV := $(NEWEST)/bin/uv
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 PYTEST := -m pytest --numprocesses $$(($(CORES) + 1)) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo ui test quick lint types test-newest test-oldest benchmark clean
+.PHONY: demo ui test quick lint types test-newest test-oldest contract benchmark clean
 
 ## Runs the quickstart Dag in a real Airflow, against the sandbox or, with IMAGEROUTER_API_KEY=…, the real API.
 demo: $(NEWEST)/.installed
@@ -45,6 +45,10 @@ test-newest: $(NEWEST)/.installed-dev
 
 test-oldest: $(OLDEST)/.installed
 	$(OLDEST)/bin/python $(PYTEST)
+
+## Looks whether the live API is as the package relies on, with IMAGEROUTER_API_KEY=…; costs nothing.
+contract: $(NEWEST)/.installed
+	@PYTHONPATH=tests $(NEWEST)/bin/python -m contract
 
 ## Prints how long things take, in 7 minutes; asserts nothing.
 benchmark: $(NEWEST)/.installed-dev

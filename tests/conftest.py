@@ -36,6 +36,7 @@ TESTS = Path(__file__).parent
 
 ONCE = (
     "api",
+    "contract",
     "docs",
     "hooks/test_api_rows.py",
     "hooks/test_broken_bodies.py",

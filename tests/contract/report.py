@@ -1,0 +1,100 @@
+"""What was seen, for the eye and for an issue."""
+
+from __future__ import annotations
+
+import platform
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from importlib.metadata import version
+from urllib.parse import urlsplit
+
+from contract import checks_account, checks_catalogue, checks_keys, checks_pictures
+from contract.expectation import Check, Seen
+from contract.server import Server
+
+Found = tuple[Check, Seen]
+
+WORDS = {True: "fits", False: "DIFFERS", None: "not seen"}
+
+NOT_LOOKED_AT = (
+    "errors in a 200, what paid calls cost, and the answers of text models: not surely to be had for nothing",
+    "links that die after 30 days",
+)
+
+
+def checks_for(server: Server) -> Sequence[Check]:
+    """Return the lines that can be looked at with the keys there are; the one that runs into the limit is last."""
+    keys = checks_keys.CHECKS if server.management_key else ()
+    tables = (checks_account.CHECKS, checks_catalogue.CHECKS, checks_pictures.CHECKS, keys, checks_account.LAST_CHECKS)
+    return [check for table in tables for check in table]
+
+
+def look(server: Server, checks: Iterable[Check]) -> Iterator[Found]:
+    """Return what is seen, line after line."""
+    for check in checks:
+        yield check, check.run(server)
+
+
+def fits(found: Iterable[Found]) -> bool:
+    """Return whether nothing differs, and the server was there."""
+    return all(seen.fits is not False for _, seen in found)
+
+
+def line(found: Found) -> str:
+    """Return a line for the screen."""
+    check, seen = found
+    lines = [
+        f"{WORDS[seen.fits]:8}  {check.name}",
+        f"{'':10}expected: {check.expected.text}",
+        f"{'':10}seen:     {seen.text}",
+    ]
+    if seen.fits is False:
+        lines.append(f"{'':10}breaks:   {check.breaks}")
+    return "\n".join(lines)
+
+
+def summary(found: Sequence[Found]) -> str:
+    """Say in a line what came of it."""
+    number = {word: sum(seen.fits is fit for _, seen in found) for fit, word in WORDS.items()}
+    return (
+        f"{len(found)} checks: {number['fits']} fit, {number['DIFFERS']} differ, {number['not seen']} could not be seen"
+    )
+
+
+def markdown(server: Server, found: Sequence[Found]) -> str:
+    """Return the report."""
+    url = urlsplit(server.url)
+    differences = [(check, seen) for check, seen in found if seen.fits is False]
+    without_keys = () if server.management_key else ("keys and books: there was no IMAGEROUTER_MANAGEMENT_KEY",)
+    parts = [
+        "# ImageRouter, as airflow-provider-imagerouter relies on it",
+        f"{url.scheme}://{url.netloc.rpartition('@')[2]}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, "
+        f"airflow-provider-imagerouter {version('airflow-provider-imagerouter')}, Python {platform.python_version()}",
+        f"**{summary(found)}.**",
+        "## What differs",
+        *(
+            f"- **{_cell(check.name)}**: expected {_cell(check.expected.text)}; seen {_cell(seen.text)}. "
+            f"Breaks: {_cell(check.breaks)}."
+            for check, seen in differences
+        ),
+        *(["Nothing."] if not differences else []),
+        "## All checks",
+        "\n".join(
+            [
+                "| | check | expected | seen |",
+                "|---|---|---|---|",
+                *(
+                    f"| {WORDS[seen.fits]} | {_cell(check.name)} | {_cell(check.expected.text)} | {_cell(seen.text)} |"
+                    for check, seen in found
+                ),
+            ]
+        ),
+        "## Not looked at",
+        "\n".join(f"- {what}" for what in (*without_keys, *NOT_LOOKED_AT)),
+    ]
+    return server.clean("\n\n".join(parts)) + "\n"
+
+
+def _cell(text: str) -> str:
+    """Return a text that cannot break out of a table's cell, nor be HTML."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace("|", "\\|")
