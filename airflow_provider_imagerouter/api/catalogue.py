@@ -142,12 +142,14 @@ class Catalogue(Mapping[str, Model]):
 
     def near(self, name: str) -> list[str]:
         """
-        Return the ids and aliases most like a name, three at most.
+        Return the ids and aliases most like a name, with or without what is before their slash; three at most.
 
         :param name: what somebody typed
         """
-        by_lower = {known.lower(): known for known in (*self._aliases, *self._models)}
-        return [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=3)]
+        known = (*self._aliases, *self._models)
+        by_lower = {name.lower().rpartition("/")[2]: name for name in known} | {name.lower(): name for name in known}
+        near = [by_lower[match] for match in difflib.get_close_matches(name.lower(), by_lower, n=6)]
+        return list(dict.fromkeys(near))[:3]
 
 
 @dataclass(frozen=True)
@@ -181,7 +183,7 @@ def estimate_cost(
     total = CostEstimate(Decimal(0), Decimal(0), Decimal(0))
     for request in requests:
         parameters = {} if isinstance(request, str) else request
-        model, n = catalogue.find(choose(parameters.get("model"))), check_n(parameters.get("n", 1))
+        model, n = catalogue.find(choose(parameters.get("model"))), check_n(parameters.get("n", 1), most=None)
         if model.min_price is None or model.average_price is None or model.max_price is None:
             raise errors.ImageRouterInputError(f"ImageRouter's catalogue does not say what {model.id} costs")
         total = CostEstimate(

@@ -223,15 +223,18 @@ def check_number_of_masks(number: int) -> None:
         raise errors.ImageRouterInputError(f"mask takes 1 to {MAX_MASKS} pictures, not {number}")
 
 
-def check_n(n: Any) -> int:
+def check_n(n: Any, *, most: int | None = MAX_N) -> int:
     """
     Return a number of candidates, as a number.
 
+    :param n: a whole number, or its text
+    :param most: the highest that is allowed; None for any
     :raises ImageRouterInputError: if it is none, or an absurd one
     """
     number = int(n) if isinstance(n, int | str) and not isinstance(n, bool) and str(n).strip().isdecimal() else 0
-    if not 1 <= number <= MAX_N:
-        raise errors.ImageRouterInputError(f"n must be a whole number from 1 to {MAX_N}, not {n!r}")
+    if number < 1 or (most is not None and number > most):
+        upwards = "upwards" if most is None else f"to {most}"
+        raise errors.ImageRouterInputError(f"n must be a whole number from 1 {upwards}, not {n!r}")
     return number
 
 

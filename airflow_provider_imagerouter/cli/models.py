@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from airflow_provider_imagerouter.cli.console import dollars, open_hook, show
+from airflow_provider_imagerouter.api.catalogue import ANY_SIZE
+from airflow_provider_imagerouter.cli.console import dollars, open_hook, price_range, show
 from airflow_provider_imagerouter.money import to_usd
 
 if TYPE_CHECKING:
@@ -14,12 +17,17 @@ if TYPE_CHECKING:
 
     from airflow_provider_imagerouter.api.catalogue import Model, ModelFilters
 
+SANDBOX = "sandbox/"
+"""What the sandbox's models that misbehave on purpose begin with."""
+
+SHOWN_SIZES = 3
+
 
 def run(args: Namespace) -> None:
     """
     List models.
 
-    :param args: ``output``, ``edit``, ``mask``, ``video``, ``max_price``, ``provider``, ``name``
+    :param args: ``output``, ``edit``, ``mask``, ``video``, ``max_price``, ``provider``, ``name``, ``sort``
     """
     with open_hook(args) as hook:
         limit = to_usd(args.max_price, "--max-price")
@@ -32,9 +40,21 @@ def run(args: Namespace) -> None:
             and (model.takes_mask or not args.mask)
             and ("video" in model.output or not args.video)
             and (limit is None or (model.max_price is not None and model.max_price <= limit))
+            and (not model.id.startswith(SANDBOX) or _asks_for_sandbox(args))
         ]
-    found.sort(key=lambda model: (model.output, _or_last(model.average_price), _or_last(model.max_price), model.id))
+        if args.name and not found:
+            _say_near(hook.list_models().near(args.name))
+    found.sort(key=SORTINGS[args.sort])
     show(args, [asdict(model) for model in found], [_row(model) for model in found])
+
+
+def _asks_for_sandbox(args: Namespace) -> bool:
+    return any((given or "").lower().startswith("sandbox") for given in (args.provider, args.name))
+
+
+def _say_near(ids: list[str]) -> None:
+    if ids:
+        sys.stderr.write(f"No such model. Near it: {', '.join(ids)}\n")
 
 
 def _row(model: Model) -> dict[str, str]:
@@ -43,21 +63,45 @@ def _row(model: Model) -> dict[str, str]:
         "model": model.id,
         "makes": ", ".join(model.output),
         "takes": ", ".join(name for name, taken in takes.items() if taken),
+        "sizes": _sizes(model.sizes),
+        "seconds": ", ".join(f"{seconds.normalize():f}" for seconds in model.seconds),
+        "average": "" if model.token_prices else dollars(model.average_price),
         "price": _price(model),
     }
 
 
+def _sizes(sizes: tuple[str, ...]) -> str:
+    """Name a few sizes, and say how many more there are."""
+    if ANY_SIZE in sizes:
+        return "any"
+    sizes = tuple(size for size in sizes if size != "auto")
+    more = len(sizes) - SHOWN_SIZES
+    return ", ".join(sizes[:SHOWN_SIZES]) + (f" and {more} more" if more > 0 else "")
+
+
 def _price(model: Model) -> str:
     """Say what a picture costs, or a million tokens."""
-    if model.token_prices:
-        prices = (f"{name} ${price * 1_000_000:.2f}" for name, price in model.token_prices.items())
-        return f"{', '.join(prices)} a million tokens"
-    if model.min_price is None or model.max_price is None:
-        return "not known"
-    low, high = (f"{dollars(price) if price else 'free':>7}" for price in (model.min_price, model.max_price))
-    return low if low == high else f"{low} to {high}"
+    if not model.token_prices:
+        return price_range(model.min_price, model.max_price)
+    prices = (f"{name} ${price * 1_000_000:.2f}" for name, price in model.token_prices.items())
+    return f"{', '.join(prices)} a million tokens"
+
+
+def _by_price(model: Model) -> tuple[Any, ...]:
+    return _or_last(model.average_price), _or_last(model.max_price), model.id
 
 
 def _or_last(price: Decimal | None) -> Decimal:
     """Return a price to sort by: what is not known comes last."""
     return Decimal("Infinity") if price is None else price
+
+
+def _newest_first(model: Model) -> tuple[Any, ...]:
+    return [-ord(digit) for digit in model.release_date or ""] or [1], model.id
+
+
+SORTINGS: dict[str, Callable[[Model], tuple[Any, ...]]] = {
+    "price": _by_price,
+    "name": lambda model: (model.id.lower(),),
+    "date": _newest_first,
+}

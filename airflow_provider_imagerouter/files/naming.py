@@ -9,6 +9,7 @@ What stored pictures are called; decided here alone.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Collection
 from typing import Any
 
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
@@ -17,6 +18,9 @@ from airflow_provider_imagerouter.media.formats import EXTENSIONS
 
 MAX_CHARACTERS = 180
 """What file systems take (255 bytes), less room for map index, numbers and extension."""
+
+SLUG_CHARACTERS = 60
+"""How much of a prompt goes into a name."""
 
 _EXTENSIONS = tuple(f".{extension}" for extension in (*EXTENSIONS.values(), "jpeg", "tif"))
 
@@ -75,6 +79,28 @@ def request_stem(index: int, prefix: str | None, digest: str) -> str:
     :param digest: what tells the request from those of other tasks
     """
     return f"{prefix}-{index:05d}" if prefix else f"{index:05d}-{digest}"
+
+
+def slug(text: str) -> str:
+    """
+    Return the beginning of a text as a name: small letters, digits and hyphens; nothing if there is none in it.
+
+    :param text: a prompt, for example
+    """
+    from slugify import slugify
+
+    return str(slugify(text, max_length=SLUG_CHARACTERS, word_boundary=True))
+
+
+def free_stem(stem: str, taken: Collection[str]) -> str:
+    """
+    Return a name without extension that no file has yet: the one that is wanted, or that with a number.
+
+    :param stem: which one is wanted
+    :param taken: names of the files that are there
+    """
+    stems = (stem, *(f"{stem}-{number}" for number in range(2, len(taken) + 3)))
+    return next(stem for stem in stems if not any(name.startswith((f"{stem}.", f"{stem}-")) for name in taken))
 
 
 def candidate_stem(stem: str, number: int, n: int) -> str:

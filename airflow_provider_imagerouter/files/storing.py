@@ -100,6 +100,30 @@ def store(content: bytes, folder: ObjectStoragePath, name: str, content_type: st
     return path
 
 
+def names_in(location: str, prefix: str = "") -> set[str]:
+    """
+    Return the names of the files in a folder, as they are now.
+
+    :param location: as for :func:`to_path`
+    :param prefix: only those that begin with this; an object store is asked for no others
+    :raises ImageRouterStorageError: if the file system does not tell
+    """
+    folder = to_path(location)
+    fs, path = folder.fs, folder.path.rstrip("/")
+    try:
+        fs.invalidate_cache()
+        if prefix and folder.protocol in OBJECT_STORES:
+            found = fs.find(path, prefix=prefix)
+        else:
+            found = fs.ls(path, detail=False)
+    except FileNotFoundError:
+        return set()
+    except Exception as error:  # whatever the file system's own library raises
+        raise ImageRouterStorageError(f"Could not look into {folder}: {type(error).__name__}: {error}") from error
+    names = (str(name).removeprefix("/").removeprefix(f"{path.removeprefix('/')}/").rstrip("/") for name in found)
+    return {name for name in names if name.startswith(prefix) and "/" not in name}
+
+
 def is_there(location: str | None, size: int | None) -> bool:
     """
     Return whether a stored file is where it should be, and as large; one question to the file system.

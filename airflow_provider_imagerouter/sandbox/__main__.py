@@ -18,6 +18,15 @@ def main() -> None:
     parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=8787, help="0 picks a free one (default: %(default)s)")
     arguments = parser.parse_args()
+    run_sandbox(arguments.host, arguments.port)
+
+
+def run_sandbox(host: str, port: int) -> None:
+    """Start a sandbox, say where it is and which keys it has, and run it until it is stopped.
+
+    :param host: address to listen on
+    :param port: 0 picks a free one
+    """
     missing = [package for module, package in NEEDED.items() if find_spec(module) is None]
     if missing:
         sys.exit(f"The sandbox needs {', '.join(missing)}: pip install 'airflow-provider-imagerouter[sandbox]'")
@@ -25,11 +34,11 @@ def main() -> None:
     from airflow_provider_imagerouter.sandbox.server import listen, serve
 
     try:
-        listener = listen(arguments.host, arguments.port)
+        listener = listen(host, port)
     except (OSError, OverflowError) as error:
-        sys.exit(f"The sandbox cannot listen on {arguments.host}:{arguments.port}: {error}")
-    host = f"[{arguments.host}]" if ":" in arguments.host else arguments.host
-    _say(f"ImageRouter sandbox on http://{host}:{listener.getsockname()[1]}")
+        sys.exit(f"The sandbox cannot listen on {host}:{port}: {error}")
+    name = f"[{host}]" if ":" in host else host
+    _say(f"ImageRouter sandbox on http://{name}:{listener.getsockname()[1]}")
     _say(f"  {RICH_KEY}  $100")
     _say(f"  {NEARLY_EMPTY_KEY}  $0.001")
     _say(f"  {EMPTY_KEY}  $0, never deposited")

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 from support.raw_server import RawServer, answer
 
 from airflow_provider_imagerouter.__main__ import main
@@ -111,21 +112,70 @@ def test_a_bad_key_is_one_line_without_the_key_and_an_exit_code(program, imagero
 
 def test_models_as_a_table(ask):
     header, *rows = ask("models", "--provider", "black-forest-labs").table
-    assert header == ["model", "makes", "takes", "price"]
-    assert [SCHNELL, "image", "image, mask, quality", "$0.0006 to $0.0070"] in rows
-    assert [f"{SCHNELL}:free", "image", "quality", "free"] in rows
+    assert header == ["model", "makes", "takes", "sizes", "seconds", "average", "price"]
+    assert [SCHNELL, "image", "image, mask, quality", "any", "", "$0.0013", "$0.0006 to $0.0070"] in rows
+    assert [f"{SCHNELL}:free", "image", "quality", "any", "", "$0.0000", "nothing"] in rows
     assert all(model.startswith("black-forest-labs/") for model, *_ in rows)
 
 
-def test_models_come_pictures_first_cheapest_first(ask):
+def test_models_with_sizes_and_lengths(ask):
+    _, veo = ask("models", "--name", "veo-3.1").table
+    assert veo[3:5] == ["1280x720, 720x1280, 1920x1080 and 1 more", "4, 6, 8"]
+
+
+def test_models_come_cheapest_first(ask):
     found = ask("models", "--json").json
-    order = [(model["output"], model["average_price"]) for model in found]
+    order = [model["average_price"] for model in found]
     assert order == sorted(order)
-    assert order[0] == (["image"], 0)
-    assert order[-1][0] == ["video"]
+    assert order[0] == 0
     (schnell,) = [model for model in found if model["id"] == SCHNELL]
     assert (schnell["min_price"], schnell["max_price"]) == (0.0006, 0.007)
     assert schnell["sizes"] == ["custom"]
+
+
+def test_models_are_sorted_as_asked(ask):
+    names = [model["id"].lower() for model in ask("models", "-o", "json", "--sort", "name").json]
+    dates = [model["release_date"] for model in ask("models", "-o", "json", "--sort", "date").json]
+    assert names == sorted(names)
+    assert dates == sorted(dates, reverse=True)
+    assert len(set(names)) == len(dates) > len(set(dates)) > 1
+
+
+def test_the_sandboxs_own_models_are_there_if_asked_for(ask):
+    def chosen(*options: str) -> list[str]:
+        return [model["id"] for model in ask("models", "-o", "json", *options).json]
+
+    assert not [model for model in chosen() if model.startswith("sandbox/")]
+    assert chosen("--provider", "sandbox")
+    assert chosen("--provider", "sandbox") == chosen("--name", "sandbox/")
+
+
+def test_near_ids_for_a_mistyped_name(ask):
+    result = ask("models", "--name", "flux-1-schnel-")
+    assert result.out.strip() == "No data found"
+    assert result.err.startswith(f"No such model. Near it: {SCHNELL}")
+    assert SCHNELL in ask("estimate", "--model", "flux-1-schnel").error
+
+
+@pytest.mark.parametrize(
+    ("options", "read"),
+    [
+        (["-o", "json"], json.loads),
+        (["--output", "json"], json.loads),
+        (["--json"], json.loads),
+        (["-o", "yaml"], yaml.safe_load),
+    ],
+    ids=str,
+)
+def test_output_for_programs(options, read, ask):
+    found = ask("credits", *options)
+    assert read(found.out) == {"remaining": 100, "used": 0, "deposited": 100}
+
+
+def test_output_as_plain_as_airflows(ask):
+    header, row = ask("models", "--name", "veo-3.1", "-o", "plain").out.splitlines()
+    assert header.split() == ["model", "makes", "takes", "sizes", "seconds", "average", "price"]
+    assert row.startswith("google/veo-3.1-fast  video  ")
 
 
 def test_models_are_chosen_by_what_they_do_and_cost(ask):
@@ -153,8 +203,10 @@ def test_text_models_with_prices_of_a_million_tokens(ask, connect, monkeypatch):
     with RawServer(answer((CATALOGUES / "v3_array.json").read_text())) as server:
         connect("today", host=server.url, password="k" * 64)
         header, *rows = ask("models", "--output", "text", "--conn-id", "today").table
-    assert header == ["model", "makes", "takes", "price"]
-    assert rows == [["wordsmith/novel-2", "text", "image", "prompt $10.00, completion $30.00 a million tokens"]]
+    assert header[0] == "model"
+    assert rows == [
+        ["wordsmith/novel-2", "text", "image", "", "", "", "prompt $10.00, completion $30.00 a million tokens"]
+    ]
 
 
 @pytest.mark.parametrize("shape", sorted(path.stem for path in CATALOGUES.glob("*.json")))
@@ -165,7 +217,8 @@ def test_every_shape_of_the_catalogue_will_do(shape, ask, connect, monkeypatch):
         (waves,) = ask("models", "--video", "--json", "--conn-id", "any").json
         estimate = ask("estimate", "--model", "acme/painter", "--n", "2", "--json", "--conn-id", "any").json
     assert (waves["id"], waves["max_price"]) == ("studio/waves", 1.4)
-    assert estimate == {"min": 0.02, "average": 0.04, "max": 0.1}
+    prices = {"min": 0.02, "average": 0.04, "max": 0.1}
+    assert estimate == {**prices, "models": [{"model": "acme/painter", "n": 2, **prices}]}
 
 
 def test_a_model_whose_price_is_not_known_is_listed(ask, connect, monkeypatch):
@@ -181,12 +234,63 @@ def test_a_model_whose_price_is_not_known_is_listed(ask, connect, monkeypatch):
     assert refused == "Error: ImageRouter's catalogue does not say what acme/new costs"
 
 
-def test_an_estimate_counts_every_picture(ask):
-    assert ask("estimate", "--model", SCHNELL, "--n", "5").table == [
-        ["min", "average", "max"],
-        ["$0.0030", "$0.0065", "$0.0350"],
+def test_an_estimate_counts_every_picture_and_says_which_model_it_priced(ask):
+    assert ask("estimate", "--model", SCHNELL, "--n", "5000").table == [
+        ["model", "n", "min", "average", "max"],
+        [SCHNELL, "5000", "$3.0000", "$6.5000", "$35.0000"],
     ]
-    assert ask("estimate", "--model", SCHNELL, "--json").json == {"min": 0.0006, "average": 0.0013, "max": 0.007}
+    found = ask("estimate", "--model", SCHNELL, "--size", "512x512", "--quality", "high", "--json").json
+    assert (found["min"], found["average"], found["max"]) == (0.0006, 0.0013, 0.007)
+
+
+REQUESTS = [{"prompt": "a chair", "n": 3}, {"prompt": 'a "table", round', "model": "openai/dall-e-3"}]
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("requests.json", json.dumps(REQUESTS)),
+        ("requests.jsonl", "\n".join(map(json.dumps, REQUESTS)) + "\n"),
+        ("requests.csv", 'prompt,model,n\na chair,,3\n"a ""table"", round",openai/dall-e-3,\n'),
+    ],
+)
+def test_an_estimate_of_a_file_of_requests(name, content, ask, tmp_path):
+    (tmp_path / name).write_text(content)
+    assert ask("estimate", str(tmp_path / name), "--model", SCHNELL).table[1:] == [
+        [SCHNELL, "3", "$0.0018", "$0.0039", "$0.0210"],
+        ["openai/dall-e-3", "1", "$0.0400", "$0.0400", "$0.1200"],
+        ["total", "4", "$0.0418", "$0.0439", "$0.1410"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("requests.json", '["a", {"prompt": "b", "modell": "x"}]', "requests[1]: unknown parameters ['modell']"),
+        ("requests.json", '[{"prompt": "b", "model": "no/such"}]', "requests[0]: ImageRouter's catalogue has no model"),
+        ("requests.jsonl", "[", "requests.jsonl cannot be read: "),
+        ("requests.json", "{}", "requests.json must be a list of requests"),
+        ("requests.json", "[7]", "requests[0] must be a prompt or an object, not 7"),
+        ("requests.txt", "a chair", "requests.txt must end in .json, .jsonl or .csv"),
+    ],
+)
+def test_a_file_of_requests_that_makes_no_sense(name, content, message, ask, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / name).write_text(content)
+    assert ask("estimate", name, "--model", SCHNELL).error.startswith(f"Error: {message}")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--model", "google/veo-3.1-fast", "--seconds", "7"], "google/veo-3.1-fast makes videos of 4, 6, 8 seconds"),
+        (["--model", SCHNELL, "--seconds", "7"], f"{SCHNELL} makes pictures, which have no seconds"),
+        (["--model", "openai/dall-e-3", "--size", "1x1"], "openai/dall-e-3 takes size 1024x1024, "),
+        (["--model", SCHNELL, "--quality", "best"], "quality must be one of auto, low, medium, high, not 'best'"),
+    ],
+)
+def test_an_estimate_of_what_the_model_does_not_take(arguments, message, ask):
+    assert ask("estimate", *arguments).error.startswith(f"Error: {message}")
 
 
 def test_an_estimate_without_a_model_takes_the_connections(ask, connect, imagerouter_sandbox):
@@ -225,7 +329,7 @@ def test_logging_goes_on_afterwards(ask, caplog):
     ("arguments", "message"),
     [
         (["models", "--max-price", "lots"], "--max-price must be an amount in USD, 0 or more, not 'lots'"),
-        (["estimate", "--model", SCHNELL, "--n", "many"], "n must be a whole number from 1 to "),
+        (["estimate", "--model", SCHNELL, "--n", "many"], "n must be a whole number from 1 upwards"),
         (["estimate", "--model", "no/such"], "ImageRouter's catalogue has no model 'no/such'"),
     ],
     ids=str,
