@@ -34,10 +34,16 @@ MAX_N = 100
 """Candidates of one request; our own limit, against mistakes. The API ignores ``n`` (measured, February 2026)."""
 
 QUALITIES = ("auto", "low", "medium", "high")
+"""ImageRouter's server source, February 2026; newer ones pass in ``extra_body``."""
+
 RESPONSE_FORMATS = ("url", "b64_json", "b64_ephemeral")
+"""ImageRouter's server source, February 2026, and its documents, October 2026."""
+
 OUTPUT_FORMATS = ("webp", "jpeg", "jpg", "png")
+"""ImageRouter's server source, February 2026; newer ones pass in ``extra_body``."""
 
 _SIZE = re.compile(r"[0-9]+[xX×*][0-9]+")
+"""What a size looks like (ImageRouter's server source, February 2026); which ones, depends on the model."""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ of them before it sends anything.
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+_GONE = re.compile(
+    r"\bmodel ['\"]?[^\s'\"]+['\"]? [^.,:;]*\b(available|exist|found|removed|retired|deprecated)\b", re.IGNORECASE
+)
+"""``model 'a/b' is not available`` (measured, February 2026), or how else it may be said that a model is gone."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +100,7 @@ def _may_ask_another(error: ImageRouterError) -> bool:
     if isinstance(error, ImageRouterProviderError):
         return error.billed == "no"
     if isinstance(error, ImageRouterInvalidRequestError):
-        return error.status_code == 400 and "is not available" in str(error)
+        return error.status_code in (400, 404) and _GONE.search(str(error)) is not None
     return isinstance(error, ImageRouterInputError) and error.error_type == MODEL_NOT_FOUND
 
 

@@ -125,7 +125,7 @@ class _Source:
             if noted := ledger.digest(self.location):
                 return noted
             raise
-        if not self.location.startswith("data:"):  # which holds its bytes itself
+        if not reading.is_data(self.location):  # which holds its bytes itself
             ledger.note_input(self.location, digest)
         return digest
 

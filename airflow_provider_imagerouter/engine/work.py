@@ -6,7 +6,9 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -16,13 +18,14 @@ from airflow_provider_imagerouter.exceptions import ImageRouterInputError, Image
 from airflow_provider_imagerouter.identity import Identity
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from airflow_provider_imagerouter.engine.engine import Engine, OrphanPolicy
     from airflow_provider_imagerouter.ledger.place import Place
 
 REQUESTS_FILE = "requests"
 """The file beside the ledger that a deferred batch's requests wait in; the database gets no long list of them."""
+
+
+_DATA_URI = re.compile(r"data:[^,\s]*,", re.IGNORECASE)
 
 
 @dataclass(kw_only=True)
@@ -112,7 +115,7 @@ class SingleWork(Work):
 
     @override
     def to_json(self) -> dict[str, Any]:
-        _check_no_bytes([self.parameters.get("image"), self.parameters.get("mask")])
+        _check_no_bytes([self.parameters.get(name) for name in ("image", "mask", "extra_body")])
         return super().to_json()
 
     async def run(self, place: Place, *, in_trigger: bool = False) -> Any:
@@ -189,13 +192,15 @@ def work_from_json(values: Mapping[str, Any]) -> Work:
     return kinds[given.pop("kind")](**{**given, "identity": Identity(*given["identity"])})
 
 
-def _check_no_bytes(pictures: Any) -> None:
+def _check_no_bytes(given: Any) -> None:
     """Check that no picture's bytes would go into Airflow's database, not even as a data URI."""
-    if isinstance(pictures, bytes | bytearray | memoryview) or str(pictures)[:5].lower() == "data:":
+    if isinstance(given, bytes | bytearray | memoryview) or (isinstance(given, str) and _DATA_URI.match(given)):
         raise ImageRouterInputError("A deferrable task takes pictures by path, link or record, not as bytes")
-    if isinstance(pictures, list | tuple):
-        for picture in pictures:
-            _check_no_bytes(picture)
+    if isinstance(given, Mapping):
+        given = list(given.values())
+    if isinstance(given, list | tuple):
+        for value in given:
+            _check_no_bytes(value)
 
 
 def _as_text(value: Any) -> str:

@@ -33,9 +33,14 @@ async def read(location: str, settings: ConnectionSettings, *, max_bytes: int = 
     """
     if _is_link(location):
         return await _read_link(location, settings, max_bytes)
-    if _is_data(location):
+    if is_data(location):
         return await asyncio.to_thread(_read_data, location, max_bytes)
     return await asyncio.to_thread(_read_file, location, max_bytes)
+
+
+def is_data(location: str) -> bool:
+    """Return whether a location is a data URI, which holds its bytes itself."""
+    return location[:5].lower() == "data:"
 
 
 def shown(location: str) -> str:
@@ -44,15 +49,11 @@ def shown(location: str) -> str:
 
     :param location: as for :func:`read`
     """
-    return f"{location[:_SHOWN_CHARACTERS]}…" if _is_data(location) and len(location) > _SHOWN_CHARACTERS else location
+    return f"{location[:_SHOWN_CHARACTERS]}…" if is_data(location) and len(location) > _SHOWN_CHARACTERS else location
 
 
 def _is_link(location: str) -> bool:
     return location.lower().startswith(("http://", "https://"))
-
-
-def _is_data(location: str) -> bool:
-    return location[:5].lower() == "data:"
 
 
 async def _read_link(url: str, settings: ConnectionSettings, max_bytes: int) -> bytes:

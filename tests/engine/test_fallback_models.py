@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
 from support.pictures import picture
+from support.raw_server import RawServer, answer
 
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterBudgetError,
@@ -56,6 +58,37 @@ def test_nobody_else_is_asked_where_that_would_not_help_or_pay_twice(attempts, m
     with pytest.raises(error):
         attempts.generate(model=model, fallback_models=[WORKS], validate_model=True)
     assert WORKS not in models(attempts.sandbox)
+
+
+@pytest.mark.parametrize("status", ["400 Bad Request", "404 Not Found"])
+@pytest.mark.parametrize(
+    ("message", "is_gone"),
+    [
+        ("model 'a/b' is not available", True),
+        ("The model 'a/b' does not exist.", True),
+        ("Model a/b was removed on 2026-10-01", True),
+        ("model 'a/b' does not support size 64x64", False),
+        ("size 64x64 is not available for model 'a/b'", False),
+        ("Your prompt was flagged", False),
+    ],
+)
+def test_a_model_is_gone_in_whichever_words(attempts, monkeypatch, status, message, is_gone):
+    refused = answer(json.dumps({"error": {"message": message, "type": "invalid_request_error"}}), status)
+    made = answer(json.dumps({"data": [{"url": "http://127.0.0.1:9/a.png"}], "cost": 0.01}))
+    with RawServer(refused, made) as server:
+        connection = {"conn_type": "imagerouter", "host": server.url, "password": "k" * 64}
+        monkeypatch.setenv("AIRFLOW_CONN_IMAGEROUTER_DEFAULT", json.dumps(connection))
+        given = {"model": "a/b", "fallback_models": ["c/d"], "output_path": None}
+        if is_gone:
+            (record,) = attempts.generate(**given)
+            assert record["model"] == "c/d"
+        else:
+            with pytest.raises(ImageRouterInvalidRequestError):
+                attempts.generate(**given)
+        asked = [
+            json.loads(request.partition(b"\r\n\r\n")[2])["model"] for request in server.requests if b"POST" in request
+        ]
+        assert asked == ["a/b", "c/d"][: 1 + is_gone]
 
 
 def test_a_parameter_that_the_api_refuses_is_no_reason(attempts):

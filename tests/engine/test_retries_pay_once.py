@@ -213,3 +213,9 @@ def test_a_ledger_of_the_deployment(attempts, one_fetch, tmp_path, monkeypatch):
     assert record["url"]
     assert attempts.totals["calls"] == 1
     assert (folder / "finished-000004").exists()
+
+
+def test_other_further_parameters_are_another_picture(attempts):
+    for seed in (1, 2, 1):
+        attempts.generate(extra_body={"seed": seed})
+    assert [call["parameters"]["seed"] for call in attempts.sandbox.ledger()["calls"]] == [1, 2]

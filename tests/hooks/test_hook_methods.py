@@ -53,6 +53,15 @@ def test_generate_without_prompt_and_options(client: Client, imagerouter_sandbox
     assert found.pictures[0].url.startswith(imagerouter_sandbox.url)
 
 
+def test_further_parameters_are_sent_as_they_are(client: Client, imagerouter_sandbox: SandboxProcess) -> None:
+    extra = {"seed": 7, "quality": "high"}
+    client.generate("A", model=PAID_MODEL, quality="low", extra_body=extra)
+    client("edit", picture(), "A", model=PAID_MODEL, quality="low", extra_body=extra)
+    generated, edited = imagerouter_sandbox.ledger()["calls"]
+    assert generated["parameters"] == extra
+    assert edited["parameters"] == {"seed": "7", "quality": "high"}
+
+
 def test_edit(client: Client, imagerouter_sandbox: SandboxProcess) -> None:
     images = [picture("PNG", color=color) for color in ("red", "green", "blue")]
     mask = picture("PNG", color="black")

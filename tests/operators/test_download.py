@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from airflow.sdk import DAG
+import pytest
+from airflow.sdk import DAG, task
 from support.dags import Runs
 from support.object_store import URI, ObjectStore
 from support.pictures import picture
@@ -79,3 +80,22 @@ def test_what_cannot_be_stored(dag: DAG, runs: Runs, tmp_path: Path) -> None:
         run = runs(dag, state="failed")
     assert {run.task_state(name) for name in ("no_picture", "no_image", "no_place")} == {"failed"}
     assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
+
+
+def test_a_link_that_has_died_says_why(
+    dag: DAG, runs: Runs, tmp_path: Path, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The first task makes the picture; while the second waits, thirty days go by."""
+    made = ImageRouterGenerateOperator(task_id="made", prompt="A", model="sandbox/slow-0")
+
+    @task
+    def wait() -> None:
+        runs.sandbox.expire_links()
+
+    made >> wait() >> ImageRouterDownloadOperator(task_id="stored", image=made.output, output_path=str(tmp_path))
+    run = runs(dag, state="failed")
+    assert run.task_state("stored") == "failed"
+    captured = capfd.readouterr()
+    assert "ImageRouter keeps pictures for 30 days; after that their links are dead" in (
+        captured.out + captured.err + caplog.text
+    )

@@ -113,10 +113,18 @@ async def test_a_batch_whose_list_is_lost_is_no_success(tmp_path, totals):
     assert totals()["calls"] == 0
 
 
-@pytest.mark.parametrize("value", [b"bytes", bytearray(b"bytes"), [b"bytes"], ["data:image/png;base64,AAAA"]])
-def test_bytes_do_not_get_into_the_database(value, tmp_path):
+@pytest.mark.parametrize(
+    "value", [b"bytes", bytearray(b"bytes"), [b"bytes"], ["DATA:image/png;base64,AAAA"], {"url": "data:,A"}]
+)
+@pytest.mark.parametrize("name", ["image", "mask", "extra_body"])
+def test_bytes_do_not_get_into_the_database(value, name, tmp_path):
     with pytest.raises(ImageRouterInputError, match="not as bytes"):
-        single(tmp_path, image=value).to_json()
+        single(tmp_path, **{name: {"image": value} if name == "extra_body" else value}).to_json()
+
+
+def test_a_text_may_begin_like_a_data_uri(tmp_path):
+    given = {"prompt": "data:image/png;base64,AAAA", "extra_body": {"style": "data: bars, no lines"}}
+    assert single(tmp_path, **given).to_json()["parameters"].items() >= given.items()
 
 
 def test_work_is_the_same_after_its_way_through_the_database(tmp_path):
