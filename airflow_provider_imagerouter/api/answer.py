@@ -120,7 +120,7 @@ def _read_picture(item: Any, base_url: str) -> Picture:
     problems = [] if item.get("b64_json") or item.get("url") else [f"a picture that has no url: {shorten(item)}"]
     if encoded := item.get("b64_json"):
         try:
-            return Picture(None, decode_base64(_text(encoded)), revised_prompt)
+            return Picture(None, decode_base64(_base64(encoded)), revised_prompt)
         except ValueError:
             problems.append(f"base64 that cannot be decoded: {shorten(encoded)}")
     if url := item.get("url"):
@@ -131,6 +131,10 @@ def _read_picture(item: Any, base_url: str) -> Picture:
         except ValueError:
             problems.append(f"a link that is none: {shorten(url)}")
     raise ValueError(", ".join(problems))
+
+
+def _base64(value: Any) -> str | memoryview:
+    return value if isinstance(value, memoryview) else _text(value)
 
 
 def _text(value: Any) -> str:

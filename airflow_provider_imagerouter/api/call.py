@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 from airflow_provider_imagerouter.api import errors
-from airflow_provider_imagerouter.api.parsing import parse_json
+from airflow_provider_imagerouter.api.parsing import JsonBody, parse_json
 
 T = TypeVar("T")
 
@@ -29,7 +28,7 @@ class Reply:
 
     status_code: int
     headers: Mapping[str, str]
-    body: bytes = field(repr=False)
+    body: JsonBody = field(repr=False)
     base_url: str = ""
 
     def header(self, name: str) -> str | None:
@@ -39,13 +38,12 @@ class Reply:
     @property
     def is_whole(self) -> bool:
         """Whether the body is a JSON value from beginning to end."""
-        return parse_json(self.body.decode("utf-8", "replace")) is not None
+        return parse_json(self.body) is not None
 
-    def take_text(self) -> str:
-        """Return the body as text, and forget it: pictures in base64 are large, and needed once."""
-        text = self.body.decode(json.detect_encoding(self.body), "replace")
-        self.body = b""
-        return text
+    def take_body(self) -> JsonBody:
+        """Return the body, and forget it: pictures in base64 are large, and needed once."""
+        body, self.body = self.body, b""
+        return body
 
 
 @dataclass(frozen=True)

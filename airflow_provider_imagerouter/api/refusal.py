@@ -15,7 +15,7 @@ from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_imagerouter.api import errors
-from airflow_provider_imagerouter.api.parsing import parse_json, read_number, shorten
+from airflow_provider_imagerouter.api.parsing import parse_json, read_number, shorten, to_text
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.call import Reply
@@ -35,10 +35,10 @@ def refusal_by_status(reply: Reply) -> errors.ImageRouterError:
     :param reply: with any status but 2xx
     """
     status = reply.status_code
-    text = reply.take_text()
-    payload = parse_json(text)
+    body = reply.take_body()
+    payload = parse_json(body)
     from_api = isinstance(payload, dict) and "error" in payload
-    message, error_type = _message_and_type(payload["error"]) if from_api else (shorten(text), None)
+    message, error_type = _message_and_type(payload["error"]) if from_api else (shorten(to_text(body)), None)
     said = f"ImageRouter answered {status}: {message or 'nothing'}"
     kind: type[errors.ImageRouterError] = errors.ImageRouterInvalidRequestError
     match status:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_imagerouter.api import errors
-from airflow_provider_imagerouter.api.parsing import parse_json, shorten
+from airflow_provider_imagerouter.api.parsing import parse_json, shorten, to_text
 from airflow_provider_imagerouter.api.refusal import refusal_by_status
 
 if TYPE_CHECKING:
@@ -21,10 +21,11 @@ def read_json(reply: Reply) -> dict[str, Any] | list[Any]:
     """
     if not 200 <= reply.status_code < 300:
         raise refusal_by_status(reply)
-    text = reply.take_text()
-    payload = parse_json(text)
+    body = reply.take_body()
+    payload = parse_json(body)
     if isinstance(payload, dict | list):
         return payload
+    text = to_text(body)
     start = shorten(text)
     if start and (payload is not None or start[0] not in "{["):
         raise senseless("ImageRouter's answer", text, reply.status_code)

@@ -4,12 +4,14 @@ What one task is to do, as plain JSON values: a worker does it itself, or a trig
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
+from functools import cache
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
@@ -82,6 +84,7 @@ class Work(ABC):
         from airflow_provider_imagerouter.ledger.ledger import Ledger
         from airflow_provider_imagerouter.money import to_usd
 
+        _keep_collections_short()
         return Engine(
             ImageRouterAsyncHook(self.imagerouter_conn_id),
             Ledger(place, self.max_tries),
@@ -179,6 +182,16 @@ class BatchWork(Work):
             filename=self.filename,
         )
         return await batch.run(fail_on_partial_error=self.fail_on_partial_error)
+
+
+@cache
+def _keep_collections_short() -> None:
+    """
+    Leave what was imported out of garbage collections.
+
+    A full one looks at all of Airflow's modules: the event loop stands still for 100 to 150 ms (Airflow 3.3.2).
+    """
+    gc.freeze()
 
 
 def work_from_json(values: Mapping[str, Any]) -> Work:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from contextvars import copy_context
+from functools import cache
 from typing import TYPE_CHECKING, TypeVar
 
 from tenacity import AsyncRetrying
@@ -102,8 +105,14 @@ async def _read(call: Call[T], reply: Reply) -> T:
     """Return what a reply means, without holding up the event loop; also if the task is cancelled meanwhile."""
     if len(reply.body) < LARGE_BYTES:
         return call.result(reply)
-    reading = asyncio.create_task(asyncio.to_thread(call.result, reply))
+    reading = asyncio.get_running_loop().run_in_executor(_reader(), copy_context().run, call.result, reply)
     while not reading.done():
         with suppress(asyncio.CancelledError):
             await asyncio.wait([reading])
     return reading.result()
+
+
+@cache
+def _reader() -> ThreadPoolExecutor:
+    """Return the thread for large answers: decoding keeps the interpreter busy, and several at once would starve it."""
+    return ThreadPoolExecutor(1, "imagerouter-reader")

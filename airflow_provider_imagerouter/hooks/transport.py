@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_imagerouter.api.call import Reply
-from airflow_provider_imagerouter.api.parsing import shorten
+from airflow_provider_imagerouter.api.parsing import shorten, to_text
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterConnectionError,
     ImageRouterServerError,
@@ -34,8 +34,7 @@ class Body:
         self._settings = settings
         self._status_code = status_code
         self._headers = headers
-        self._chunks: list[bytes] = []
-        self._size = 0
+        self._content = bytearray()  # grows without being copied, as joined chunks would be
 
     def add(self, chunk: bytes) -> None:
         """
@@ -43,10 +42,9 @@ class Body:
 
         :raises ImageRouterServerError: if the answer is too large
         """
-        self._chunks.append(chunk)
-        self._size += len(chunk)
-        if self._size > MAX_BODY_BYTES:
-            start = shorten(self.reply().take_text())
+        self._content += chunk
+        if len(self._content) > MAX_BODY_BYTES:
+            start = shorten(to_text(self.reply().take_body()))
             raise ImageRouterServerError(
                 f"ImageRouter's answer is larger than {MAX_BODY_BYTES} bytes; it begins with: {start}",
                 status_code=self._status_code,
@@ -56,11 +54,10 @@ class Body:
     def reply(self) -> Reply:
         """Return the whole reply, without any key should a server or proxy have echoed it."""
         headers = {name: self._settings.redact(value) for name, value in self._headers.items()}
-        body = b"".join(self._chunks)
-        self._chunks.clear()  # at once, since a picture in base64 is large
         for key in self._settings.secrets:
-            body = body.replace(key.encode(), b"***")
-        return Reply(self._status_code, headers, body, self._settings.base_url)
+            if key.encode() in self._content:
+                self._content = self._content.replace(key.encode(), b"***")
+        return Reply(self._status_code, headers, self._content, self._settings.base_url)
 
 
 def not_sent(settings: ConnectionSettings, error: Exception) -> ImageRouterConnectionError:

@@ -14,6 +14,9 @@ from airflow_provider_imagerouter.ledger.place import Appender
 
 T = TypeVar("T")
 
+LAG_SECONDS = 0.25
+"""How long a line that may lag waits for others to be put down with."""
+
 ROOM = 4096
 """Bytes that are kept free for the answer to each request that was sent, so that it fits even on a full disk."""
 
@@ -45,29 +48,43 @@ class Journal:
         self._interval = seconds_between_appends
         self._next = 0.0
         self._room = 0
+        self._may_lag = True
         self._waiting: list[_Note] = []
         self._writing: asyncio.Task[None] | None = None
 
-    async def note(self, line: bytes, room: int = 0) -> None:
+    async def note(self, line: bytes, room: int = 0, *, may_lag: bool = False) -> None:
         """
         Put a line down; it outlives a power cut once this returns.
 
         :param line: the line
         :param room: bytes to be kept free for what follows it, from now on; less than 0 to give them back
+        :param may_lag: whether it may wait until there are others
         :raises ImageRouterStorageError: if it could not be put down
         """
         note = _Note(line, room, asyncio.get_running_loop().create_future())
         self._room += room
         self._waiting.append(note)
-        if self._writing is None or self._writing.done():
-            self._writing = asyncio.create_task(self._write())
+        if may_lag and self._may_lag:
+            asyncio.get_running_loop().call_later(LAG_SECONDS, self._begin)
+        else:
+            self._begin()
         await asyncio.shield(note.down)
+
+    def hurry(self) -> None:
+        """Let no line wait for others any more."""
+        self._may_lag = False
+        self._begin()
 
     async def close(self) -> None:
         """Wait until all is put down, and give back what was kept free."""
+        self.hurry()
         if self._writing:
             await self._writing
         await in_thread(self._appender.close)
+
+    def _begin(self) -> None:
+        if self._waiting and (self._writing is None or self._writing.done()):
+            self._writing = asyncio.create_task(self._write())
 
     async def _write(self) -> None:
         while self._waiting:

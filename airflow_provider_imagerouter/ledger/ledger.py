@@ -79,6 +79,8 @@ class Ledger:
 
     async def close(self) -> None:
         """End the attempt, once all its notes are down; others may spend from now on."""
+        if self._journal:
+            self._journal.hurry()
         while self._notes:
             await asyncio.gather(*self._notes, return_exceptions=True)
         for end in (self._journal.close, self._drop_lease) if self._journal else (self._drop_lease,):
@@ -112,7 +114,7 @@ class Ledger:
         """
         if self.digest(location) != digest:
             self._read.digests[_unreadable(location)] = digest
-            self._note_later(self._note(entries.input_read(_unreadable(location), digest)))
+            self._note_later(self._note(entries.input_read(_unreadable(location), digest), may_lag=True))
 
     async def intend(self, key: str, price: Decimal | None, room: int) -> None:
         """
@@ -233,14 +235,15 @@ class Ledger:
         claims.remove_cleared(self._place, claim)
         return read
 
-    async def _note(self, line: bytes, room: int = 0) -> None:
+    async def _note(self, line: bytes, room: int = 0, *, may_lag: bool = False) -> None:
         if self._journal is None:
             raise RuntimeError("The ledger is not open")
-        await self._journal.note(line, room)
+        await self._journal.note(line, room, may_lag=may_lag)
 
     async def _note_stored(self, key: str, records: Sequence[Record], contents: Sequence[str | None]) -> None:
-        await self._note(entries.stored(key, records, contents))
-        if names := [name for name in contents if name]:
+        names = [name for name in contents if name]
+        await self._note(entries.stored(key, records, contents), may_lag=not names)
+        if names:
             await in_thread(self._place.remove, names)
 
     def _note_later(self, note: Any) -> None:

@@ -24,6 +24,7 @@ from airflow_provider_imagerouter.media.structure import (
     check_png,
     check_tiff,
     check_webp,
+    webp_size,
 )
 
 if TYPE_CHECKING:
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.request import Options
 
 __all__ = ["PictureInfo", "UnreadablePictureError", "edit_request", "input_picture", "inspect"]
+
+MAX_PIXELS = 178_956_970
+"""The largest picture that Pillow opens (``2 * Image.MAX_IMAGE_PIXELS``)."""
 
 MAX_DECODED_PIXELS = 8192 * 8192
 """The largest picture that is decoded, where that is asked for: 256 MiB in memory. Larger ones are not refused."""
@@ -90,13 +94,23 @@ def _format(content: bytes) -> _Format:
 
 
 def _read_header(content: bytes, found: _Format, decode: bool) -> PictureInfo:
+    if found.name == "WEBP" and not decode:
+        width, height = webp_size(memoryview(content))
+        if width * height > MAX_PIXELS:
+            raise UnreadablePictureError(f"it has {width} x {height} pixels")
+    else:
+        width, height = _open_with_pillow(content, found.name, decode)
+    return PictureInfo(found.content_type, width, height)
+
+
+def _open_with_pillow(content: bytes, format_name: str, decode: bool) -> tuple[int, int]:
     from PIL import Image
 
-    with Image.open(io.BytesIO(content), formats=[found.name]) as picture:
+    with Image.open(io.BytesIO(content), formats=[format_name]) as picture:
         width, height = picture.size
         if decode and width * height <= MAX_DECODED_PIXELS:
             picture.load()
-    return PictureInfo(found.content_type, width, height)
+    return width, height
 
 
 def _inspect_vector(content: bytes) -> PictureInfo:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from airflow.triggers.base import BaseTrigger, TriggerEvent
 
@@ -12,6 +13,10 @@ from airflow_provider_imagerouter.engine.work import work_from_json
 from airflow_provider_imagerouter.exceptions import ImageRouterError
 from airflow_provider_imagerouter.ledger import where
 from airflow_provider_imagerouter.triggers.event import error_event, success_event
+
+
+BEGIN_AT_A_TIME = 8
+"""How many tasks of a triggerer begin together: a thousand in one moment would hold up its event loop."""
 
 
 class ImageRouterTrigger(BaseTrigger):
@@ -35,13 +40,18 @@ class ImageRouterTrigger(BaseTrigger):
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Do the work; the one event says how it ended."""
         try:
-            await asyncio.to_thread(_import_engine)
-            work = work_from_json(self.work)
-            result = await work.run(await where.in_trigger(work.identity, work.folder), in_trigger=True)
+            async with _beginnings.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(BEGIN_AT_A_TIME)):
+                await asyncio.to_thread(_import_engine)
+                work = work_from_json(self.work)
+                place = await where.in_trigger(work.identity, work.folder)
+            result = await work.run(place, in_trigger=True)
         except ImageRouterError as error:
             yield TriggerEvent(error_event(error))  # type: ignore[no-untyped-call]
         else:
             yield TriggerEvent(success_event(result))  # type: ignore[no-untyped-call]
+
+
+_beginnings: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 def _import_engine() -> None:

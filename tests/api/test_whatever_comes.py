@@ -17,7 +17,7 @@ from airflow_provider_imagerouter.api.catalogue import Catalogue
 from airflow_provider_imagerouter.api.credits import read_credits
 from airflow_provider_imagerouter.api.keys import read_made_key
 from airflow_provider_imagerouter.api.listing import read_listing
-from airflow_provider_imagerouter.api.parsing import decode_base64
+from airflow_provider_imagerouter.api.parsing import LARGE_BYTES, decode_base64, parse_json
 from airflow_provider_imagerouter.exceptions import ImageRouterError
 from airflow_provider_imagerouter.records import share_cost
 
@@ -180,3 +180,30 @@ def test_base64_is_read_however_it_is_written(
     written = space.join(encoded[start : start + width] for start in range(0, len(encoded), width))
     assert decode_base64(written) == content
     assert decode_base64(f"data:image/webp;base64,{written}") == content
+
+
+@given(st.lists(st.tuples(st.binary(max_size=300), st.sampled_from(["", "\\n", "\\/"])), max_size=4), values(st.text()))
+def test_the_pictures_of_a_large_body_are_read_as_those_of_a_small_one(
+    contents: list[tuple[bytes, str]], other: Any
+) -> None:
+    """Those of a large one stay in the body, unless there are escaped characters in them."""
+    encoded = [base64.b64encode(content).decode() for content, _ in contents]
+    pictures = ", ".join(
+        f'{{"b64_json" : "{text}{escaped}", "revised_prompt": "\\"b64_json\\": \\"x"}}'
+        for text, (_, escaped) in zip(encoded, contents, strict=True)
+    )
+    small = f'{{"data": [{pictures}], "other": {json.dumps(other)}, "cost": 0.004}}'.encode()
+    large = small + b" " * LARGE_BYTES
+    found = parse_json(large)
+    assert [isinstance(item["b64_json"], memoryview) for item in found["data"]] == [not e for _, e in contents]
+    for item in found["data"]:
+        if isinstance(item["b64_json"], memoryview):
+            item["b64_json"] = bytes(item["b64_json"]).decode()
+    assert found == parse_json(small)
+
+
+@given(st.integers(1, 200))
+def test_a_large_body_that_is_cut_short_is_none(missing: int) -> None:
+    body = b" " * LARGE_BYTES + b'{"data": [{"b64_json": "' + b"QUJD" * 40 + b'"}], "cost": 0.004}'
+    assert parse_json(body)["cost"]
+    assert parse_json(body[:-missing]) is None

@@ -38,7 +38,7 @@ async def test_it_is_read_outside_the_event_loop(monkeypatch: pytest.MonkeyPatch
     """How long the event loop is late is measured by the benchmarks."""
     readers = []
 
-    def decode(text: str) -> bytes:
+    def decode(text: str | memoryview) -> bytes:
         readers.append(threading.current_thread())
         return decode_base64(text)
 

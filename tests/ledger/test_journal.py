@@ -27,6 +27,19 @@ class Full(Appender):
         pass
 
 
+class Counting(Appender):
+    """Keeps what was appended together."""
+
+    def __init__(self) -> None:
+        self.appended: list[bytes] = []
+
+    def append(self, lines: bytes, room: int) -> None:
+        self.appended.append(lines)
+
+    def close(self) -> None:
+        pass
+
+
 async def test_on_a_full_disk_an_answer_fits_that_comes_together_with_an_intent() -> None:
     disk = Full(20)
     journal = Journal(disk, 0)
@@ -40,3 +53,27 @@ async def test_on_a_full_disk_an_answer_fits_that_comes_together_with_an_intent(
     with pytest.raises(ImageRouterStorageError):
         await journal.note(b"another\n", 8)
     await journal.close()
+
+
+async def test_a_line_that_may_lag_is_put_down_with_the_next_or_soon_by_itself() -> None:
+    disk = Counting()
+    journal = Journal(disk, 0)
+    lagging = asyncio.create_task(journal.note(b"stored\n", may_lag=True))
+    await asyncio.sleep(0)
+    await journal.note(b"intent\n")
+    assert disk.appended == [b"stored\nintent\n"]
+    await lagging
+    await journal.note(b"alone\n", may_lag=True)
+    assert disk.appended[1:] == [b"alone\n"]
+    await journal.close()
+
+
+async def test_nothing_lags_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("airflow_provider_imagerouter.ledger.journal.LAG_SECONDS", 3600)
+    disk = Counting()
+    journal = Journal(disk, 0)
+    lagging = asyncio.create_task(journal.note(b"stored\n", may_lag=True))
+    await asyncio.sleep(0)
+    await journal.close()
+    await lagging
+    assert disk.appended == [b"stored\n"]

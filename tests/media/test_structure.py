@@ -211,8 +211,35 @@ def test_pillow_is_asked_for_the_one_format_that_the_bytes_have(monkeypatch: pyt
         Image, "open", lambda file, **options: opened.append(options["formats"]) or really(file, **options)
     )
     for name in ("PNG", "JPEG", "GIF", "WebP", "BMP", "TIFF", "AVIF"):
-        inspect(WHOLE[name])
+        inspect(WHOLE[name], decode=True)
         assert opened.pop() == [name.upper()]
+
+
+@given(st.integers(1, 500), st.integers(1, 500), st.sampled_from(["lossy", "lossless", "extended"]))
+def test_the_size_of_a_webp_is_what_pillow_says(width: int, height: int, kind: str) -> None:
+    options = {"lossy": {}, "lossless": {"lossless": True}, "extended": {"exif": b"Exif\0\0" + bytes(9)}}[kind]
+    found = inspect(picture("WEBP", (width, height), **options))
+    assert (found.width, found.height) == (width, height)
+
+
+def test_the_size_of_an_animated_webp_is_that_of_its_canvas() -> None:
+    found = inspect(WHOLE["animated WebP"])
+    assert (found.width, found.height) == SMALL
+
+
+def test_a_webp_of_more_pixels_than_pillow_opens_is_refused() -> None:
+    content = bytearray(WHOLE["WebP with more in it"])
+    content[24:30] = b"\xff" * 6
+    with pytest.raises(UnreadablePictureError, match="16777216 x 16777216 pixels"):
+        inspect(bytes(content))
+
+
+@pytest.mark.parametrize("name", ["WebP", "lossless WebP"])
+def test_a_webp_whose_pixels_begin_like_none_is_refused(name: str) -> None:
+    content = bytearray(WHOLE[name])
+    content[20:26] = bytes(6)
+    with pytest.raises(UnreadablePictureError, match="its pixels"):
+        inspect(bytes(content))
 
 
 def test_only_the_limit_is_decoded(monkeypatch: pytest.MonkeyPatch) -> None:
