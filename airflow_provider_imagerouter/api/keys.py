@@ -66,7 +66,7 @@ def read_made_key(reply: Reply) -> MadeKey:
     """
     if not 200 <= reply.status_code < 300:
         raise refusal_by_status(reply)
-    payload = parse_json(reply.take_text())
+    payload = parse_json(reply.take_body())
     found = _find(payload)
     if found:
         return found

@@ -14,7 +14,6 @@ from airflow_provider_imagerouter.exceptions import ImageRouterError
 from airflow_provider_imagerouter.ledger import where
 from airflow_provider_imagerouter.triggers.event import error_event, success_event
 
-
 BEGIN_AT_A_TIME = 8
 """How many tasks of a triggerer begin together: a thousand in one moment would hold up its event loop."""
 
