@@ -5,7 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from airflow_provider_imagerouter import __version__
-from airflow_provider_imagerouter.hooks.form import CONNECTION_FIELDS, UI_FIELD_BEHAVIOUR
+from airflow_provider_imagerouter.hooks.form import (
+    AI_CONNECTION_FIELDS,
+    AI_UI_FIELD_BEHAVIOUR,
+    CONNECTION_FIELDS,
+    UI_FIELD_BEHAVIOUR,
+)
 
 INTEGRATION = "ImageRouter"
 
@@ -24,7 +29,7 @@ def get_provider_info() -> dict[str, Any]:
         "hooks": [
             {
                 "integration-name": INTEGRATION,
-                "python-modules": [f"{package}.hooks.imagerouter"],
+                "python-modules": [f"{package}.hooks.imagerouter", f"{package}.hooks.pydantic_ai"],
             }
         ],
         "operators": [
@@ -126,6 +131,13 @@ def get_provider_info() -> dict[str, Any]:
                 "hook-class-name": f"{package}.hooks.imagerouter.ImageRouterHook",
                 "conn-fields": CONNECTION_FIELDS,
                 "ui-field-behaviour": UI_FIELD_BEHAVIOUR,
-            }
+            },
+            {
+                "connection-type": "pydanticai_imagerouter",
+                "hook-name": "Pydantic AI (ImageRouter)",
+                "hook-class-name": f"{package}.hooks.pydantic_ai.PydanticAIImageRouterHook",
+                "conn-fields": AI_CONNECTION_FIELDS,
+                "ui-field-behaviour": AI_UI_FIELD_BEHAVIOUR,
+            },
         ],
     }

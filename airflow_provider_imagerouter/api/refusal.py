@@ -102,7 +102,7 @@ def _too_many(
     """Tell the API's daily limit, which names no time to wait for, from a limit that passes in a moment."""
     if retry_after is None and from_api:
         return errors.ImageRouterDailyLimitError(said, status_code=429, error_type=error_type)
-    return errors.ImageRouterRateLimitError(said, retry_after=_seconds(retry_after), error_type=error_type)
+    return errors.ImageRouterRateLimitError(said, retry_after=read_retry_after(retry_after), error_type=error_type)
 
 
 def _meaning(
@@ -133,8 +133,12 @@ def _message_and_type(error: Any) -> tuple[str, str | None]:
     )
 
 
-def _seconds(retry_after: str | None) -> float:
-    """Read a Retry-After header: seconds, or a date (RFC 9110)."""
+def read_retry_after(retry_after: str | None) -> float:
+    """
+    Return how many seconds a Retry-After header asks to wait.
+
+    :param retry_after: the header: seconds, or a date (RFC 9110)
+    """
     try:
         seconds = float(retry_after or "")
     except ValueError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 API_URL = "https://api.imagerouter.io"
 DEFAULT_CONN_ID = "imagerouter_default"
+AI_CONN_ID = "pydanticai_imagerouter_default"
 CONNECT_TIMEOUT = 10.0
 READ_TIMEOUT = 90.0
 RETRY_TIMEOUT = 60.0

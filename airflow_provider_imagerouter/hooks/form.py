@@ -7,6 +7,7 @@ from typing import Any
 from airflow_provider_imagerouter.hooks.defaults import (
     API_URL,
     CONNECT_TIMEOUT,
+    DEFAULT_CONN_ID,
     KEY_LIFETIME,
     READ_TIMEOUT,
     RETRY_TIMEOUT,
@@ -64,3 +65,29 @@ UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     "placeholders": {"host": API_URL},
 }
 """The ``ui-field-behaviour`` of the provider info."""
+
+AI_CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
+    "model": {
+        "label": "Model",
+        "schema": {"type": ["string", "null"]},
+        "description": "Text model for tasks that name none, e.g. openai/gpt-5-mini.",
+    },
+    "imagerouter_conn_id": {
+        "label": "ImageRouter connection",
+        "schema": {"type": ["string", "null"]},
+        "description": f"The connection that has the API key. Default: {DEFAULT_CONN_ID}.",
+    },
+    "fallback_conn_ids": {
+        "label": "Fallback connections",
+        "schema": {"type": ["array", "null"], "items": {"type": "string"}},
+        "description": "Connections of common-ai's types that are asked, in order, while this one fails.",
+    },
+}
+"""The same of the connection for text models."""
+
+AI_UI_FIELD_BEHAVIOUR: dict[str, Any] = {
+    "hidden-fields": ["host", "login", "password", "schema", "port", "extra"],
+    "relabeling": {},
+    "placeholders": {},
+}
+"""The same of the connection for text models."""
