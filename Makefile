@@ -71,7 +71,7 @@ $(NEWEST)/.installed: pyproject.toml
 
 $(NEWEST)/.installed-dev: $(NEWEST)/.installed
 	@echo "Installing what the tests need into $(NEWEST) …"
-	@VIRTUAL_ENV=$(NEWEST) $(UV) pip install --quiet --group dev
+	@VIRTUAL_ENV=$(NEWEST) $(UV) pip install --quiet --group dev --editable '.[sandbox,ai]'
 	@touch $@
 
 # The compat package is newer than Airflow 3.0.6: that of its time does not have the names we import from it.

@@ -30,8 +30,11 @@ def connection() -> Iterator[tuple[str, dict[str, str]]]:
 
 
 def as_environment(connection: str) -> dict[str, str]:
-    """Name a connection ``imagerouter_default``."""
-    return {"AIRFLOW_CONN_IMAGEROUTER_DEFAULT": connection}
+    """Name a connection ``imagerouter_default``; that for text models takes its key."""
+    return {
+        "AIRFLOW_CONN_IMAGEROUTER_DEFAULT": connection,
+        "AIRFLOW_CONN_PYDANTICAI_IMAGEROUTER_DEFAULT": "pydanticai-imagerouter://",
+    }
 
 
 def airflow_environment() -> dict[str, str]:

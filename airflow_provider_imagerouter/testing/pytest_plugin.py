@@ -28,9 +28,14 @@ def imagerouter_sandbox_process() -> Iterator[SandboxProcess]:
 
 @pytest.fixture
 def imagerouter_sandbox(imagerouter_sandbox_process: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> SandboxProcess:
-    """Hand out the sandbox with full accounts and an empty ledger; ``imagerouter_default`` leads to its rich one."""
+    """
+    Hand out the sandbox with full accounts and an empty ledger; ``imagerouter_default`` leads to its rich one.
+
+    So does ``pydanticai_imagerouter_default``, for text models.
+    """
     imagerouter_sandbox_process.reset()
     monkeypatch.setenv("AIRFLOW_CONN_IMAGEROUTER_DEFAULT", imagerouter_sandbox_process.connection_uri())
+    monkeypatch.setenv("AIRFLOW_CONN_PYDANTICAI_IMAGEROUTER_DEFAULT", "pydanticai-imagerouter://")
     return imagerouter_sandbox_process
 
 

@@ -4,23 +4,22 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 from PIL import Image
-from test_example_dags import load
+from test_example_dags import STUDIO, load
 
 pytestmark = pytest.mark.needs_airflow("3.3")
 
-STUDIO = Path(__file__).parents[2] / "example_dags" / "example_imagerouter_studio.py"
 EDITS = ("improve.edit", "improve__1.edit")
 
 
 @pytest.fixture
-def run_studio(tmp_path, run_dag, imagerouter_connection, monkeypatch):
+def run_studio(tmp_path, run_dag, imagerouter_connection):
     """Run it with nothing in the connection for words: key and address are those of ``imagerouter_default``."""
-    monkeypatch.setenv("AIRFLOW_CONN_PYDANTICAI_IMAGEROUTER_DEFAULT", "pydanticai-imagerouter://")
-    return lambda **params: run_dag(load(STUDIO), output_path=str(tmp_path), **params)
+    dag = load(STUDIO)
+    assert dag.dag_id == STUDIO.stem
+    return lambda **params: run_dag(dag, output_path=str(tmp_path), **params)
 
 
 def drawn_scores(run) -> list[int]:

@@ -63,3 +63,13 @@ def test_a_timeout_is_a_number(form):
         "type": ["number", "null"],
         "minimum": 0,
     }
+
+
+@pytest.mark.needs_airflow("3.3")
+def test_the_form_for_text_models_asks_for_no_key():
+    forms = {form.connection_type: form for form in HookMetaService.hook_meta_data()}
+    words = forms["pydanticai_imagerouter"]
+    assert words.hook_name == "Pydantic AI (ImageRouter)"
+    assert words.standard_fields.password.hidden
+    assert words.standard_fields.host.hidden
+    assert set(words.extra_fields) == {"model", "imagerouter_conn_id", "fallback_conn_ids"}
