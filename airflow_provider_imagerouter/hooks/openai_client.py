@@ -18,7 +18,7 @@ import tenacity
 from openai import AsyncOpenAI
 from typing_extensions import override
 
-from airflow_provider_imagerouter.api.parsing import parse_json, read_number
+from airflow_provider_imagerouter.api.parsing import read_number
 from airflow_provider_imagerouter.api.refusal import read_retry_after, refusal_in_success
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterContentPolicyError,
@@ -91,7 +91,10 @@ class _Client(httpx2.AsyncClient):
 
     def _translate(self, response: httpx2.Response) -> httpx2.Response:
         """Give an error its status, and put the cost where pydantic-ai reads it."""
-        payload = parse_json(response.text)
+        try:
+            payload = json.loads(response.content, parse_float=Decimal)
+        except (ValueError, RecursionError):
+            return response
         if not isinstance(payload, dict):
             return response
         if not payload.keys() & {"choices", "output"}:

@@ -7,7 +7,6 @@ Airflow imports this only where a connection of this type is used or tested.
 from __future__ import annotations
 
 import logging
-from collections import defaultdict
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import AirflowOptionalProviderFeatureException, get_current_context
 from typing_extensions import override
 
+from airflow_provider_imagerouter.compat import task_state_store
 from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
 from airflow_provider_imagerouter.hooks.defaults import AI_CONN_ID, DEFAULT_CONN_ID
 from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterHook
@@ -43,15 +43,18 @@ CHAT = "openai-chat"
 RESPONSES = ("openai", "openai-responses")
 """pydantic-ai's names of what speaks ``/v1/openai/responses``."""
 
-_spent: defaultdict[str, Decimal] = defaultdict(Decimal)
-"""USD, by the attempts of tasks that run in this process."""
+SPENT = "imagerouter_words"
+"""The key in Airflow's task state store of what the attempts of a task spent."""
+
+_spent: dict[tuple[Any, int], Decimal] = {}
+"""USD, by the attempts of tasks that run in this process: by id and number."""
 
 
 class PydanticAIImageRouterHook(PydanticAIHook):
     """
     Let common-ai's operators (``@task.llm``, ``LLMFileAnalysisOperator``, agents, …) ask ImageRouter's text models.
 
-    Key and base URL are those of a connection of type ``imagerouter``. What all calls of a task cost is pushed as
+    Key and base URL are those of a connection of type ``imagerouter``. What the calls of a task cost is pushed as
     ``cost_usd``, as by the operators that make pictures, and counts for common-ai's own ``usage_limits``.
 
     :param llm_conn_id: connection of type ``pydanticai_imagerouter``; its extra has ``model``, ``imagerouter_conn_id``
@@ -144,19 +147,31 @@ class PydanticAIImageRouterHook(PydanticAIHook):
 
 def push_cost(cost: Decimal) -> None:
     """
-    Add a call's cost to the XCom ``cost_usd`` of the running task, if there is one.
+    Add a call's cost to the XCom ``cost_usd`` of the running task, if there is one: of all its attempts since a clear.
 
-    At once, since what comes next may fail: it is paid for whatever becomes of it.
+    At once, since what comes next may fail: it is paid for whatever becomes of it. Where Airflow keeps nothing across
+    attempts (before 3.3) it is that of the last one.
 
     :param cost: USD
     """
     try:
-        task_instance = get_current_context()["ti"]
+        context = get_current_context()
     except Exception:  # no task is running: a notebook, the Test button
         return
-    attempt = str(task_instance.id)
-    _spent[attempt] += cost
+    task_instance, store = context["ti"], task_state_store(context)
+    attempt = task_instance.id, task_instance.try_number
     try:
+        if attempt not in _spent:
+            _spent[attempt] = _spent_before(store, task_instance.max_tries)
+        _spent[attempt] += cost
         task_instance.xcom_push(key="cost_usd", value=float(_spent[attempt]))
-    except Exception as error:  # whatever an XCom backend raises
-        log.warning("The cost, $%s up to now, could not be pushed: %s", _spent[attempt], error)
+        if store is not None:
+            store.set(SPENT, {"usd": str(_spent[attempt]), "max_tries": task_instance.max_tries})
+    except Exception as error:  # whatever Airflow or an XCom backend raises; the words are there, and paid for
+        log.warning("A cost of $%s could not be added to the task's cost_usd: %s", cost, error)
+
+
+def _spent_before(store: Any | None, max_tries: int) -> Decimal:
+    """Return what earlier attempts spent; a clear, which raises ``max_tries``, begins anew."""
+    noted = store.get(SPENT) if store is not None else None
+    return Decimal(noted["usd"]) if noted and noted["max_tries"] == max_tries else Decimal(0)
