@@ -12,15 +12,15 @@ BASE64_FORMATS = ("b64_json", "b64_ephemeral")
 """The values of ``response_format`` that ask for a picture's bytes instead of a link."""
 
 
-def check_bytes_have_a_place(response_format: str | None, output: object) -> None:
+def check_bytes_have_a_place(response_format: str | None, folder: object) -> None:
     """
     Check that a picture that comes as base64 will be stored.
 
     :param response_format: as asked for
-    :param output: where pictures are stored, if anywhere
+    :param folder: where pictures are stored, if anywhere
     :raises ImageRouterInputError: if it would have nowhere to go but XCom
     """
-    if response_format in BASE64_FORMATS and not output:
+    if response_format in BASE64_FORMATS and not folder:
         raise ImageRouterInputError(
             f"response_format={response_format!r} needs an output_path: picture bytes do not go through XCom"
         )

@@ -41,13 +41,14 @@ class Journal:
 
     :param appender: its end
     :param seconds_between_appends: how long to gather lines
+    :param room: bytes to be kept free for what follows an earlier journal of the same attempt
     """
 
-    def __init__(self, appender: Appender, seconds_between_appends: float) -> None:
+    def __init__(self, appender: Appender, seconds_between_appends: float, room: int = 0) -> None:
         self._appender = appender
         self._interval = seconds_between_appends
         self._next = 0.0
-        self._room = 0
+        self.room = room
         self._may_lag = True
         self._waiting: list[_Note] = []
         self._writing: asyncio.Task[None] | None = None
@@ -62,7 +63,7 @@ class Journal:
         :raises ImageRouterStorageError: if it could not be put down
         """
         note = _Note(line, room, asyncio.get_running_loop().create_future())
-        self._room += room
+        self.room += room
         self._waiting.append(note)
         if may_lag and self._may_lag:
             asyncio.get_running_loop().call_later(LAG_SECONDS, self._begin)
@@ -101,7 +102,7 @@ class Journal:
     async def _append(self, notes: list[_Note]) -> ImageRouterStorageError | None:
         """Append notes together; return why that failed, if it did."""
         try:
-            await in_thread(self._appender.append, b"".join(note.line for note in notes), max(0, self._room))
+            await in_thread(self._appender.append, b"".join(note.line for note in notes), max(0, self.room))
         except ImageRouterStorageError as error:
             return error
         for note in notes:
@@ -110,7 +111,7 @@ class Journal:
 
     def _fail(self, notes: list[_Note], error: ImageRouterStorageError) -> None:
         for note in notes:
-            self._room -= max(0, note.room)
+            self.room -= max(0, note.room)
             note.down.set_exception(error)
             note.down.exception()  # whoever waited may be gone
 

@@ -206,7 +206,8 @@ class Ledger:
         if claim is None:
             return False
         appender = await in_thread(self._place.begin_journal, claims.journal_name(claim))
-        self._claim, self._journal = claim, Journal(appender, self._place.seconds_between_appends)
+        room = self._journal.room if self._journal else 0
+        self._claim, self._journal = claim, Journal(appender, self._place.seconds_between_appends, room)
         return True
 
     async def _keep_claim(self) -> None:

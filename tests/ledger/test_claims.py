@@ -88,6 +88,20 @@ async def test_an_attempt_whose_lease_ran_out_goes_on_if_nobody_else_came(
         assert isinstance(other.take("b"), Orphaned)
 
 
+async def test_room_for_what_is_in_flight_is_kept_in_the_next_journal_too(
+    tmp_path: Path, short_lease: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with attempt(partial(in_files, tmp_path)) as silent:
+        await silent.intend("a", None, 100_000)
+        _freeze(silent, monkeypatch)
+        while silent._lease and not silent._lease.has_run_out:
+            await asyncio.sleep(0.05)
+        await silent.intend("b", None, 0)
+        journals = sorted(tmp_path.glob(".imagerouter/task-*/journal-*"))
+        assert len(journals) == 2
+        assert journals[-1].stat().st_blocks * 512 > 100_000
+
+
 def _freeze(ledger: Ledger, monkeypatch: pytest.MonkeyPatch) -> None:
     """Keep a lease from being renewed, as a process that is frozen does."""
     monkeypatch.setattr(ledger._lease, "_write", lambda: None)
