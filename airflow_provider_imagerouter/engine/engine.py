@@ -232,7 +232,7 @@ class Engine:
             choices = []
             for each, number in zip(requests, numbers, strict=True):
                 key = self._keys.key(self._settings.base_url, each, images, masks, number)
-                choices.append(Choice(key, each, self._ledger.take(key)))
+                choices.append(Choice(key, each, self._ledger.state(key)))
             return await first_that_works(choices, lambda choice: self._carry_out(choice, inputs, images, job.stem))
 
     async def _carry_out(

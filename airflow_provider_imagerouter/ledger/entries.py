@@ -20,6 +20,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from airflow_provider_imagerouter.api.answer import Answer, Picture
+from airflow_provider_imagerouter.ledger.last_notes import LastNotes
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.records import Record
@@ -75,22 +76,20 @@ class Entries:
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         self.spent = Decimal(0)
-        self.digests: dict[str, str] = {}
-        self._lines: dict[str, bytes] = {}
+        self.last_notes = LastNotes()
         self._open: dict[str, Decimal] = {}
-        self._paid: set[str] = set()
         for line in lines:
             if note := _read_line(line):
                 self._take(note, line)
         self.spent += sum(self._open.values(), Decimal(0))
 
-    def take(self, key: str) -> State:
+    def state(self, key: str) -> State:
         """
-        Return what is known of a request, and forget it: nobody asks twice.
+        Return what is known of a request.
 
         :param key: of the request
         """
-        note = _read_line(self._lines.pop(key, b""))
+        note = _read_line(self.last_notes.get(key))
         match note:
             case {"stored": _, "records": [*records], "contents": [*contents]}:
                 return Stored(tuple(records), tuple(contents))
@@ -106,22 +105,15 @@ class Entries:
             case {"intent": str(key), "price": price}:
                 self.spent += self._open.pop(key, Decimal(0))
                 self._open[key] = _usd(price)
-                self._set(key, line, is_paid=False)
+                self.last_notes.set(key, line, is_paid=False)
             case {"answered": str(key), "cost": cost} | {"ended": str(key), "cost": cost}:
                 price = self._open.pop(key, Decimal(0))
                 self.spent += price if cost is None else _usd(cost)
-                self._set(key, line, is_paid="answered" in note)
+                self.last_notes.set(key, line, is_paid="answered" in note)
             case {"stored": str(key)}:
-                self._set(key, line, is_paid=True)
+                self.last_notes.set(key, line, is_paid=True)
             case {"input": str(location), "sha256": str(digest)}:
-                self.digests[location] = digest
-
-    def _set(self, key: str, line: bytes, *, is_paid: bool) -> None:
-        """Keep what is known of a request; what is paid for stays, whatever another attempt has done since."""
-        if is_paid or key not in self._paid:
-            self._lines[key] = line
-        if is_paid:
-            self._paid.add(key)
+                self.last_notes.set_digest(location, digest)
 
 
 def intent(key: str, price: Decimal | None) -> bytes:

@@ -83,19 +83,21 @@ class Ledger:
             self._journal.hurry()
         while self._notes:
             await asyncio.gather(*self._notes, return_exceptions=True)
+        if self._entries:
+            self._entries.last_notes.close()
         for end in (self._journal.close, self._drop_lease) if self._journal else (self._drop_lease,):
             try:
                 await end()
             except ImageRouterError as error:
                 log.warning("%s. Another attempt may have to wait until this one's lease is over", error)
 
-    def take(self, key: str) -> State:
+    def state(self, key: str) -> State:
         """
-        Return what earlier attempts noted of a request; to be asked once.
+        Return what earlier attempts noted of a request.
 
         :param key: of the request
         """
-        return self._read.take(key)
+        return self._read.state(key)
 
     def digest(self, location: str) -> str | None:
         """
@@ -103,7 +105,7 @@ class Ledger:
 
         :param location: where it was
         """
-        return self._read.digests.get(_unreadable(location))
+        return self._read.last_notes.digest(_unreadable(location))
 
     def note_input(self, location: str, digest: str) -> None:
         """
@@ -113,7 +115,7 @@ class Ledger:
         :param digest: its SHA-256
         """
         if self.digest(location) != digest:
-            self._read.digests[_unreadable(location)] = digest
+            self._read.last_notes.set_digest(_unreadable(location), digest)
             self._note_later(self._note(entries.input_read(_unreadable(location), digest), may_lag=True))
 
     async def intend(self, key: str, price: Decimal | None, room: int) -> None:

@@ -37,7 +37,7 @@ async def test_another_attempt_waits_until_the_first_one_ends(place: Open) -> No
     assert not waiting.done()
     await first.close()
     await waiting
-    assert isinstance(second.take("a"), Answered)
+    assert isinstance(second.state("a"), Answered)
     await second.close()
 
 
@@ -62,15 +62,15 @@ async def test_an_attempt_that_is_silent_for_longer_than_its_lease_loses_the_led
     await silent.intend("a", None, 0)
     _freeze(silent, monkeypatch)
     async with attempt(place) as other:  # which waits for the end of the lease
-        assert isinstance(other.take("a"), Orphaned)
+        assert isinstance(other.state("a"), Orphaned)
         with pytest.raises(ImageRouterStorageError, match="another one has taken over") as caught:
             await silent.intend("b", None, 0)
         assert caught.value.billed == "no"
         await silent.answered("a", None, ANSWER, 0)  # what it had in flight is still noted
     await silent.close()
     async with attempt(place) as third:
-        assert isinstance(third.take("a"), Answered)
-        assert isinstance(third.take("b"), Free)
+        assert isinstance(third.state("a"), Answered)
+        assert isinstance(third.state("b"), Free)
 
 
 async def test_an_attempt_whose_lease_ran_out_goes_on_if_nobody_else_came(
@@ -84,8 +84,8 @@ async def test_an_attempt_whose_lease_ran_out_goes_on_if_nobody_else_came(
         await silent.intend("b", None, 0)
         await silent.answered("a", None, ANSWER, 0)
     async with attempt(place) as other:
-        assert isinstance(other.take("a"), Answered)
-        assert isinstance(other.take("b"), Orphaned)
+        assert isinstance(other.state("a"), Answered)
+        assert isinstance(other.state("b"), Orphaned)
 
 
 async def test_room_for_what_is_in_flight_is_kept_in_the_next_journal_too(
@@ -116,7 +116,7 @@ async def test_a_disk_without_hard_links(tmp_path: Path, monkeypatch: pytest.Mon
         await first.intend("a", None, 0)
         assert not in_files(tmp_path).create("claim-000001", b"another's")
     async with attempt(partial(in_files, tmp_path)) as second:
-        assert isinstance(second.take("a"), Orphaned)
+        assert isinstance(second.state("a"), Orphaned)
 
 
 def test_a_thousand_tasks_of_a_process_keep_one_lease(tmp_path: Path) -> None:
@@ -139,7 +139,7 @@ async def test_a_store_that_loses_the_answer_to_a_claim(lying_s3: LyingS3, lost:
     async with attempt(IN_S3) as ledger:
         await ledger.intend("a", None, 0)
     async with attempt(IN_S3) as other:
-        assert isinstance(other.take("a"), Orphaned)
+        assert isinstance(other.state("a"), Orphaned)
     assert lying_s3.count("DELETE", "*/claim-*") == 0
 
 
@@ -169,7 +169,7 @@ async def test_a_store_that_loses_the_answers_to_notes(lying_s3: LyingS3) -> Non
         lying_s3.lose_answers(1, "*/journal-*")
         await ledger.answered("a", None, ANSWER, 0)
     async with attempt(IN_S3) as other:
-        assert isinstance(other.take("a"), Answered)
+        assert isinstance(other.state("a"), Answered)
 
 
 async def test_a_clear_needs_no_right_to_remove(lying_s3: LyingS3) -> None:
@@ -180,7 +180,7 @@ async def test_a_clear_needs_no_right_to_remove(lying_s3: LyingS3) -> None:
     await asyncio.to_thread(lambda: note_finished(IN_S3(), 0))
     for _ in range(2):
         async with attempt(IN_S3, 1) as cleared:
-            assert isinstance(cleared.take("a"), Free)
+            assert isinstance(cleared.state("a"), Free)
 
 
 async def test_a_process_without_file_descriptors_neither_pays_nor_waits_for_itself(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
+import tracemalloc
+from collections.abc import Iterator
 from decimal import Decimal
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,7 @@ import pytest
 from support.ledger_attempt import ANSWER, RECORD, Open, attempt, in_files
 
 from airflow_provider_imagerouter.api.answer import Answer, Picture
+from airflow_provider_imagerouter.ledger import entries
 from airflow_provider_imagerouter.ledger.claims import note_finished
 from airflow_provider_imagerouter.ledger.document_place import MemoryPlace, TaskStatePlace
 from airflow_provider_imagerouter.ledger.entries import Answered, Free, Orphaned, Stored
@@ -27,9 +30,9 @@ async def test_the_states_of_a_request_as_the_next_attempt_finds_them(place: Ope
         await first.ended("ended", Decimal("0.002"), 0)
         first.note_input("https://x/in.png", "abc")
     async with attempt(place) as second:
-        assert [second.take(key) for key in ("sent", "ended", "never")] == [Orphaned(), Free(), Free()]
-        assert second.take("answered") == Answered(ANSWER, (None,))
-        assert second.take("stored") == Stored((RECORD,), (None,))
+        assert [second.state(key) for key in ("sent", "ended", "never")] == [Orphaned(), Free(), Free()]
+        assert second.state("answered") == Answered(ANSWER, (None,))
+        assert second.state("stored") == Stored((RECORD,), (None,))
         assert second.digest("https://x/in.png") == "abc"
         assert second.spent == Decimal("0.020")  # 0.01 that may have been spent, 0.004 twice, and 0.002
 
@@ -42,7 +45,7 @@ async def test_a_request_that_was_sent_twice_counts_twice(place: Open) -> None:
         await second.answered("a", Decimal("0.003"), ANSWER, 0)
     async with attempt(place) as third:
         assert third.spent == Decimal("0.013")
-        assert isinstance(third.take("a"), Answered)
+        assert isinstance(third.state("a"), Answered)
 
 
 async def test_only_a_clear_forgets_and_only_what_was_finished(place: Open) -> None:
@@ -50,12 +53,12 @@ async def test_only_a_clear_forgets_and_only_what_was_finished(place: Open) -> N
         await ledger.intend("a", Decimal(1), 0)
         await ledger.answered("a", Decimal(1), ANSWER, 0)
     async with attempt(place, 3) as after_a_clear_of_the_failed_task:
-        assert isinstance(after_a_clear_of_the_failed_task.take("a"), Answered)
+        assert isinstance(after_a_clear_of_the_failed_task.state("a"), Answered)
     await asyncio.to_thread(lambda: note_finished(place(), 3))
     async with attempt(place, 3) as after_a_retry:
         assert after_a_retry.spent == 1
     async with attempt(place, 4) as after_a_clear:
-        assert isinstance(after_a_clear.take("a"), Free)
+        assert isinstance(after_a_clear.state("a"), Free)
         assert after_a_clear.spent == 0
         await after_a_clear.intend("b", Decimal(2), 0)
     kept = await asyncio.to_thread(lambda: {name[:14] for name in place().names() if "lease" not in name})
@@ -88,7 +91,7 @@ async def test_what_is_paid_stays_whatever_another_attempt_has_done_since(place:
         await second.intend("a", Decimal(1), 0)
         await second.ended("a", None, 0)
     async with attempt(place) as third:
-        assert isinstance(third.take("a"), Answered)
+        assert isinstance(third.state("a"), Answered)
         assert third.spent == 2  # a cost that nobody knows counts as the highest price
 
 
@@ -108,7 +111,7 @@ async def test_bytes_lie_beside_the_journal_until_they_are_stored(place: Open) -
         assert not (await asyncio.to_thread(place)).takes_bytes
         return
     async with attempt(place) as second:
-        found = second.take("a")
+        found = second.state("a")
         assert isinstance(found, Answered)
         assert await second.content(found.contents[0]) == b"webp" * 1000
         second.stored("a", [RECORD], found.contents)
@@ -123,7 +126,7 @@ async def test_a_cancelled_note_is_put_down_all_the_same(place: Open) -> None:
             await asyncio.sleep(0)
         noting.cancel()
     async with attempt(place) as other:
-        assert isinstance(other.take("a"), Orphaned)
+        assert isinstance(other.state("a"), Orphaned)
 
 
 async def test_without_a_place_the_log_says_what_that_means(caplog: pytest.LogCaptureFixture) -> None:
@@ -146,7 +149,7 @@ async def test_a_torn_last_line_is_no_note(tmp_path: Path) -> None:
     (journal,) = tmp_path.glob(".imagerouter/task-*/journal-*")
     os.truncate(journal, journal.stat().st_size - 20)
     async with attempt(partial(in_files, tmp_path)) as second:
-        assert isinstance(second.take("a"), Orphaned)
+        assert isinstance(second.state("a"), Orphaned)
 
 
 async def test_ten_thousand_notes_make_three_files(tmp_path: Path) -> None:
@@ -175,3 +178,22 @@ def test_deployments_that_share_a_ledger_path_have_ledgers_of_their_own(
         monkeypatch.setenv("AIRFLOW__IMAGEROUTER__DEPLOYMENT", deployment)
         keys.add(in_files("ignored").key)
     assert len(keys) == 3
+
+
+def test_what_is_read_of_a_ledger_does_not_grow_in_memory_with_the_number_of_requests() -> None:
+    def lines(number: int) -> Iterator[bytes]:
+        for index in range(number):
+            yield entries.intent(f"key-{index}", Decimal("0.004"))
+            yield entries.answered(f"key-{index}", Decimal("0.004"), ANSWER, [None])
+
+    def peak(number: int) -> int:
+        tracemalloc.start()
+        try:
+            found = entries.Entries(lines(number))
+            assert found.spent == number * Decimal("0.004")
+            assert isinstance(found.state("key-7"), Answered)
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+    assert peak(10_000) < peak(100) + 100_000
