@@ -31,9 +31,13 @@ log = logging.getLogger(__name__)
 T = TypeVar("T")
 
 _GONE = re.compile(
-    r"\bmodel ['\"]?[^\s'\"]+['\"]? [^.,:;]*\b(available|exist|found|removed|retired|deprecated)\b", re.IGNORECASE
+    r"\bmodel ['\"]?[^\s'\"]+['\"]? [^.,:;]*\b(available|exist|found|removed|retired|deprecated)\b|please switch to ",
+    re.IGNORECASE,
 )
-"""``model 'a/b' is not available`` (measured, February 2026), or how else it may be said that a model is gone."""
+"""
+How it is said that a model is gone: ``model 'a/b' is not available``, ``This model is no longer available``, ``Please
+switch to 'c/d'`` (ImageRouter's server source, February 2026), or in like words.
+"""
 
 
 @dataclass(frozen=True)

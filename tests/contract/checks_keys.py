@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from airflow_provider_imagerouter.api.books import read_books
 from contract.expectation import (
     TEXT,
     USD,
@@ -59,6 +60,12 @@ def _row(ask: Ask, name: str, kind: Kind) -> Expectation:
     return Expectation(f"`usage_by_api_key[].{name}`: {kind.text}", look)
 
 
+def _can_be_read(server: Server) -> Seen:
+    server.ask(USED)
+    books = read_books(server.ask(BOOKS).copy()).of(NAME, None)
+    return Seen(f"{books.requests} call(s), ${books.spent}", books.requests == 1 and books.spent == 0)
+
+
 def _books(server: Server, ask: Ask) -> dict[str, Any] | None:
     payload = server.ask(ask).payload
     rows = payload.get("usage_by_api_key") if isinstance(payload, dict) else None
@@ -86,6 +93,7 @@ CHECKS = (
     Check("books: which key", _row(BOOKS, "api_key_id", ID), _SETTLING),
     Check("books: what it spent", _row(BOOKS, "credit_usage", NAUGHT), _SETTLING),
     Check("books: how many calls", _row(BOOKS, "total_requests", ONCE), _SETTLING),
+    Check("books: for this package", Expectation("1 call, $0", _can_be_read), _SETTLING),
     Check(
         "books: its limit", _row(BOOKS, "spend_limit", AMOUNT_OR_NULL), "The limit of a task's key cannot be checked"
     ),

@@ -6,7 +6,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
@@ -14,7 +14,9 @@ import httpx
 
 from airflow_provider_imagerouter import __version__
 from airflow_provider_imagerouter.api.call import Reply, UploadedFile
+from airflow_provider_imagerouter.api.keys import read_made_key
 from airflow_provider_imagerouter.api.parsing import parse_json
+from airflow_provider_imagerouter.exceptions import ImageRouterError
 
 T = TypeVar("T")
 
@@ -78,7 +80,7 @@ class Ask:
         model = (self.data or self.json or {}).get("model") if self.content is None else None
         if self.content is None and model not in FREE.get(self.path, ()):
             raise ValueError(f"{self.path} with {model!r} could cost something")
-        if self.content is not None and parse_json(self.content.decode()) is not None:
+        if self.content is not None and parse_json(self.content) is not None:
             raise ValueError("a body that can be read could cost something")
 
 
@@ -95,7 +97,7 @@ class Answered(Reply):
     @property
     def payload(self) -> Any:
         """Its JSON; None if it is none."""
-        return parse_json(self.body.decode("utf-8", "replace"))
+        return parse_json(self.body)
 
     def copy(self) -> Reply:
         """Return it for the package's readers, which take the body out."""
@@ -250,22 +252,11 @@ class Server:
             if len(body) > LARGEST_ANSWER or time.monotonic() - started > LONGEST_ANSWER:
                 raise httpx.ReadError("an answer without end")
         if response.request.url.path.endswith(API_KEYS):
-            made = find_key(parse_json(body.decode("utf-8", "replace")))
-            self._keys["minted"] = made or self._keys.get("minted")
+            with suppress(ImageRouterError):
+                self._keys["minted"] = read_made_key(Reply(response.status_code, {}, bytes(body))).key
         headers = {name.lower(): self.clean(value) for name, value in response.headers.items()}
         text = self.clean(body.decode("latin-1"))
         return Answered(response.status_code, headers, text.encode("latin-1"), self.url, time.monotonic() - started)
-
-
-def find_key(made: Any) -> str | None:
-    """Return the key in the answer to the making of one: where it is, is not known."""
-    if not isinstance(made, dict):
-        return None
-    for name in ("key", "api_key", "apiKey", "secret", "token"):
-        if isinstance(made.get(name), str):
-            return str(made[name])
-    within = (find_key(value) for value in made.values())
-    return next((secret for secret in within if secret), None)
 
 
 def _seconds(retry_after: str | None) -> float:

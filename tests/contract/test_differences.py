@@ -144,7 +144,15 @@ PLANTED: dict[Difference, set[str]] = {
 }
 AND_SO = {"the new key makes a picture", "books, read with the new key"} | {
     f"books: {what}"
-    for what in ("which key", "what it spent", "how many calls", "its limit", "until when", "since when")
+    for what in (
+        "which key",
+        "what it spent",
+        "how many calls",
+        "its limit",
+        "until when",
+        "since when",
+        "for this package",
+    )
 }
 """What cannot be, either, without a new key."""
 

@@ -67,6 +67,8 @@ def test_nobody_else_is_asked_where_that_would_not_help_or_pay_twice(attempts, m
         ("model 'a/b' is not available", True),
         ("The model 'a/b' does not exist.", True),
         ("Model a/b was removed on 2026-10-01", True),
+        ("This model is no longer available. Available alternative 'c/d'.", True),
+        ("The free trial is over for this model. Please switch to 'c/d' (paid) or use other models instead.", True),
         ("model 'a/b' does not support size 64x64", False),
         ("size 64x64 is not available for model 'a/b'", False),
         ("Your prompt was flagged", False),

@@ -190,6 +190,7 @@ def test_inputs_a_model_does_not_take(api, red_png, model, fields, message):
         ("application/json", b'{"model": NaN}'),
         ("application/json", b'{"model": "test/test", "prompt": "' + b"x" * 102_400 + b'"}'),
         ("application/json; charset=us-ascii", b'{"model": "test/test"}'),
+        ("application/json; charset=utf-32", '{"model": "test/test"}'.encode("utf-32")),
         ("application/json; charset=no-such", b'{"model": "test/test"}'),
     ],
 )

@@ -79,8 +79,8 @@ def _inflate(body: bytes, window: int, limit: int) -> bytes:
 
 
 def _decode(body: bytes, charset: str) -> str:
-    """Decode any kind of Unicode; other charsets are refused, us-ascii too."""
-    if not charset.startswith("utf-"):
+    """Decode any kind of Unicode that Express 4 knows; other charsets are refused, us-ascii and utf-32 too."""
+    if not charset.startswith("utf-") or charset.startswith("utf-32"):
         raise UnreadableBodyError("no Unicode")
     try:
         text = body.decode(codecs.lookup(charset).name, "replace")
