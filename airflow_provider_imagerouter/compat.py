@@ -55,6 +55,22 @@ async def get_connection(conn_id: str) -> Any:
     return await sync_to_async(BaseHook.get_connection)(conn_id)
 
 
+async def mask_secret(secret: str) -> None:
+    """
+    Have Airflow mask a secret in whatever is logged.
+
+    :param secret: the secret
+    """
+    from airflow.sdk import log
+
+    if hasattr(log, "amask_secret"):
+        await log.amask_secret(secret)
+    else:
+        from airflow.providers.common.compat.sdk import mask_secret as mask
+
+        mask(secret)
+
+
 def has_xcoms_in_triggers() -> bool:
     """Return whether this Airflow lets triggers use XComs: from 3.3 on, and in ``airflow dags test``."""
     return has_async_xcoms() or type(_comms()).__name__ == "InProcessSupervisorComms"

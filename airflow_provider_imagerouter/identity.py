@@ -15,6 +15,12 @@ DIGEST_LENGTH = 12
 STEM_CHARACTERS = 40
 """How much of a task's id goes into file names: with all that is added they stay below the usual 255 bytes."""
 
+NAME_CHARACTERS = 200
+"""How long the name of an API key may be (ImageRouter's documents, October 2026)."""
+
+PART_CHARACTERS = 50
+"""How much of each id goes into a name that would be longer."""
+
 
 class Identity(NamedTuple):
     """
@@ -49,7 +55,30 @@ class Identity(NamedTuple):
         task = re.sub(r"[^\w.-]", "_", self.task_id)[:STEM_CHARACTERS]
         return f"{task}{self.map_suffix}-{self.digest}"
 
+    def attempt_name(self, attempt: str) -> str:
+        """
+        Return what ImageRouter's books call an attempt: ``dag/run/task/map#attempt``; for :func:`read_attempt_name`.
+
+        :param attempt: what tells it from the task instance's other attempts
+        """
+        dag, run, task = (re.sub(r"[/#]", "_", part) for part in (self.dag_id, self.run_id, self.task_id))
+        name = f"{dag}/{run}/{task}/{self.map_index}#{attempt}"
+        if len(name) <= NAME_CHARACTERS:
+            return name
+        dag, run, task = (part[:PART_CHARACTERS] for part in (dag, run, task))
+        return f"{dag}/{run}/{task}/{self.map_index}#{attempt}~{self.digest}"
+
     @property
     def digest(self) -> str:
         """A short hexadecimal digest of the whole identity."""
         return hashlib.sha256(json.dumps(self).encode()).hexdigest()[:DIGEST_LENGTH]
+
+
+def read_attempt_name(name: str) -> Identity | None:
+    """
+    Return whose attempt a name is of; None if it is no attempt's. What was too long in it is cut.
+
+    :param name: as from :meth:`Identity.attempt_name`
+    """
+    match = re.fullmatch(r"([^/#]+)/([^/#]+)/([^/#]+)/(-1|\d+)#[^/#]+", name)
+    return Identity(match[1], match[2], match[3], int(match[4])) if match else None

@@ -16,6 +16,9 @@ from airflow_provider_imagerouter.api.reply import read_json_object, senseless
 log = logging.getLogger(__name__)
 
 
+CREDIT = Decimal("0.0001")
+"""USD; what the API bills in: nothing that is billed costs less."""
+
 MOST = 10**12
 """Amounts from here on make no sense."""
 

@@ -9,6 +9,7 @@ from decimal import Decimal
 from typing import Any
 
 from airflow_provider_imagerouter.api import errors
+from airflow_provider_imagerouter.api.books import CREDIT
 from airflow_provider_imagerouter.api.call import Call, Reply
 from airflow_provider_imagerouter.api.parsing import parse_json
 from airflow_provider_imagerouter.api.refusal import refusal_by_status, refusal_in_success
@@ -18,9 +19,6 @@ KEY_CHARACTERS = 64
 
 LONGEST_NAME = 200
 """Characters of a key's name (ImageRouter's documents, October 2026)."""
-
-LEAST_LIMIT = Decimal("0.0001")
-"""USD; nothing that is billed costs less, and 0 might be read as no limit."""
 
 _KEY_NAMES = ("key", "apikey", "secret", "token", "value")
 _ID_NAMES = ("id", "apikeyid", "keyid", "uuid")
@@ -49,7 +47,7 @@ def make_key_call(name: str, spend_limit: Decimal | None, expires_at: datetime) 
     """
     body = {
         "name": name,
-        "spend_limit": None if spend_limit is None else float(max(spend_limit, LEAST_LIMIT)),
+        "spend_limit": None if spend_limit is None else float(max(spend_limit, CREDIT)),  # 0 might be read as no limit
         "spend_limit_period": None,
         "expires_at": expires_at.isoformat(),
     }

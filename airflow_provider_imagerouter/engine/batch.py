@@ -19,8 +19,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from airflow_provider_imagerouter.api.request import check_n
 from airflow_provider_imagerouter.engine.bill import total_bill
 from airflow_provider_imagerouter.engine.budget import highest_price
-from airflow_provider_imagerouter.engine.engine import Engine, Job
+from airflow_provider_imagerouter.engine.engine import Engine
 from airflow_provider_imagerouter.engine.failures import Failures, shorten
+from airflow_provider_imagerouter.engine.job import Job
 from airflow_provider_imagerouter.engine.results_file import ResultsFile, Totals
 from airflow_provider_imagerouter.engine.stopping import Stops
 from airflow_provider_imagerouter.exceptions import (

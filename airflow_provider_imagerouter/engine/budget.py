@@ -40,6 +40,11 @@ class Budget:
         self._in_flight = Decimal(0)
         self._settled = asyncio.Condition()
 
+    @property
+    def left(self) -> Decimal:
+        """USD, what calls that have ended leave of the limit."""
+        return self._limit - self._spent
+
     async def reserve(self, model: str) -> Reservation:
         """
         Set aside the highest price of a call; waits for calls in flight that may turn out cheaper.

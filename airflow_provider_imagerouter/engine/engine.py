@@ -9,30 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any, Literal, assert_never
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from airflow_provider_imagerouter.api.preflight import check_model, with_near_matches
-from airflow_provider_imagerouter.api.request import ImageRequest, Request, VideoRequest
+from airflow_provider_imagerouter.engine.attempt_key import AttemptKeys
 from airflow_provider_imagerouter.engine.bill import total_bill
 from airflow_provider_imagerouter.engine.budget import Budget
 from airflow_provider_imagerouter.engine.checks import check_bytes_have_a_place
 from airflow_provider_imagerouter.engine.fallback import Choice, first_that_works, requests_of
-from airflow_provider_imagerouter.engine.inputs import InputPictures
 from airflow_provider_imagerouter.engine.pictures import PictureStore
 from airflow_provider_imagerouter.engine.request_keys import RequestKeys
 from airflow_provider_imagerouter.engine.rescue import into_temporary_files
 from airflow_provider_imagerouter.engine.sender import Sender
+from airflow_provider_imagerouter.engine.settling import Settling, heed_orphan
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterError,
     ImageRouterInputError,
     ImageRouterInvalidRequestError,
-    ImageRouterOrphanedIntentError,
     ImageRouterStorageError,
 )
-from airflow_provider_imagerouter.files.naming import candidate_stem
 from airflow_provider_imagerouter.files.storing import is_there
 from airflow_provider_imagerouter.ledger.entries import Answered, Free, Orphaned, Stored
 from airflow_provider_imagerouter.records import Record, compared, describe_stored, records_of
@@ -41,53 +39,19 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from airflow_provider_imagerouter.api.answer import Answer
-    from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
+    from airflow_provider_imagerouter.api.request import Request
+    from airflow_provider_imagerouter.engine.inputs import InputPictures
+    from airflow_provider_imagerouter.engine.job import Job
     from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
+    from airflow_provider_imagerouter.identity import Identity
     from airflow_provider_imagerouter.ledger.ledger import Ledger
 
 log = logging.getLogger(__name__)
 
-OrphanPolicy = Literal["resubmit", "fail"]
+OrphanPolicy = Literal["resubmit", "resubmit_unbilled", "fail"]
 
 SINGLE_TASK_CONCURRENCY = 4
 """How many candidates of one request are made at a time."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """
-    One request as the engine takes it.
-
-    :param parameters: the API's parameters; ``image`` and ``mask`` may be anything that
-        :func:`~airflow_provider_imagerouter.engine.inputs.records` takes; None is the API's default
-    :param stem: name of its pictures, without extension
-    :param output: what it makes: ``image`` or ``video``
-    :param fallback_models: which models are asked, one after the other, where its own could not make it
-    """
-
-    parameters: Mapping[str, Any]
-    stem: str
-    output: str = "image"
-    fallback_models: Sequence[str] = ()
-
-    def candidates(self, n: int) -> list[Job]:
-        """Return the job as it is to be done `n` times; each has a name of its own."""
-        return [replace(self, stem=candidate_stem(self.stem, number, n)) for number in range(1, n + 1)]
-
-    def check(self, settings: ConnectionSettings) -> tuple[Request, InputPictures | None]:
-        """
-        Check all of the request but its input pictures' bytes, and return both.
-
-        :param settings: the connection
-        :raises ImageRouterInputError: if something is not allowed
-        """
-        given = {name: value for name, value in self.parameters.items() if value is not None}
-        image, mask = given.pop("image", None), given.pop("mask", None)
-        kind: type[Request] = VideoRequest if self.output == "video" else ImageRequest
-        request = kind(**{**given, "model": settings.model(given.get("model"))})
-        if mask is not None and image is None:
-            raise ImageRouterInputError("mask needs an image: it says which part of it to edit")
-        return request, None if image is None else InputPictures(image, mask, settings)
 
 
 class Engine:
@@ -96,6 +60,7 @@ class Engine:
 
     :param hook: the connection
     :param ledger: what earlier attempts did
+    :param identity: the task instance
     :param folder: where pictures are stored; None to pass on the links
     :param max_concurrency: how many requests are under way at a time, and how many pictures in memory
     :param max_cost_usd: USD that all attempts together may spend; the connection's if None
@@ -111,6 +76,7 @@ class Engine:
         hook: ImageRouterAsyncHook,
         ledger: Ledger,
         *,
+        identity: Identity,
         folder: str | None = None,
         max_concurrency: int = SINGLE_TASK_CONCURRENCY,
         max_cost_usd: Decimal | None = None,
@@ -121,6 +87,7 @@ class Engine:
     ) -> None:
         self._hook = hook
         self._ledger = ledger
+        self._identity = identity
         self._folder = folder
         self._max_cost_usd = max_cost_usd
         self._on_orphaned_intent = on_orphaned_intent
@@ -135,10 +102,17 @@ class Engine:
     async def __aenter__(self) -> Engine:
         """Make the output folder, open the ledger and read what was spent; nothing is paid before all that works."""
         self._settings = await self._hook.get_settings()
+        if self._on_orphaned_intent == "resubmit_unbilled" and not self._settings.management_key:
+            raise ImageRouterInputError(
+                "on_orphaned_intent is 'resubmit_unbilled', and the connection has no management key: "
+                "nothing else tells what was billed"
+            )
         if self._folder:
             self._store = await PictureStore.open(self._folder, self._settings)
         await self._ledger.open()
         try:
+            if self._settings.management_key:
+                await Settling(self._hook, self._ledger, resends=self._on_orphaned_intent == "resubmit").run()
             self._sender = await self._open_sender()
         except BaseException:
             await self._ledger.close()
@@ -164,10 +138,13 @@ class Engine:
     async def _open_sender(self) -> Sender:
         limit = self._settings.max_cost_usd if self._max_cost_usd is None else self._max_cost_usd
         models = await self._hook.get_catalogue() if self._validate_model or limit is not None else None
+        budget = None if models is None or limit is None else Budget(limit, models, self._ledger.spent)
+        keys = AttemptKeys(self._hook, self._ledger, self._identity, lambda: budget.left if budget else None)
         return Sender(
             self._hook,
             self._ledger,
-            None if models is None or limit is None else Budget(limit, models, self._ledger.spent),
+            budget,
+            keys=keys if self._settings.management_key else None,
             models=models,
             outlives_task=self._outlives_task,
             log_level=self._log_level,
@@ -255,7 +232,7 @@ class Engine:
                 self._say("An earlier attempt paid for %s; it is only stored", request)
                 return await self._finish(choice, await self._with_contents(found), digests, stem)
             case Orphaned():
-                self._heed_orphan(request)
+                heed_orphan(request, found, self._on_orphaned_intent)
             case Free():
                 pass
             case _:
@@ -264,12 +241,6 @@ class Engine:
             has_mask = inputs is not None and any(inputs.locations[1])
             check_model(await self._hook.get_catalogue(), request, has_images=bool(inputs), has_mask=has_mask)
         return await self._finish(choice, await self._send(choice.key, request, inputs), digests, stem)
-
-    def _heed_orphan(self, request: Request) -> None:
-        what = f"An earlier attempt sent {request} and never learnt its end; it may have been made and billed"
-        if self._on_orphaned_intent == "fail":
-            raise ImageRouterOrphanedIntentError(f"{what}. on_orphaned_intent is 'fail': it is not sent again")
-        log.warning("%s. It is sent again, and may be paid twice", what)
 
     async def _send(self, key: str, request: Request, inputs: InputPictures | None) -> Answered:
         """Read the input pictures, and send the request."""

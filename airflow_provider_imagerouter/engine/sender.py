@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.api.catalogue import Catalogue
     from airflow_provider_imagerouter.api.request import Request
+    from airflow_provider_imagerouter.engine.attempt_key import AttemptKey, AttemptKeys
     from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
     from airflow_provider_imagerouter.ledger.ledger import Ledger
 
@@ -32,6 +33,7 @@ class Sender:
     :param hook: the connection
     :param ledger: where intents and answers are noted
     :param budget: what may be spent; None for no limit
+    :param keys: make the API key that calls are made with; None for the connection's
     :param models: the catalogue, if it is at hand: a call that is billed more than it says warns
     :param outlives_task: whether this process goes on when the task is stopped, as a triggerer does: then calls in
         flight go on, and their answers are noted for the next attempt
@@ -44,6 +46,7 @@ class Sender:
         ledger: Ledger,
         budget: Budget | None,
         *,
+        keys: AttemptKeys | None = None,
         models: Catalogue | None = None,
         outlives_task: bool,
         log_level: int,
@@ -51,6 +54,7 @@ class Sender:
         self._hook = hook
         self._ledger = ledger
         self._budget = budget
+        self._keys = keys
         self._models = models
         self._outlives_task = outlives_task
         self._log_level = log_level
@@ -78,12 +82,14 @@ class Sender:
         room = 4 * len(request.prompt or "")
         reservation = await self._reserve(request)
         try:
+            api_key = await self._keys.get() if self._keys else None
             await self._hook.wait_for_turn()  # first, so that a call that waits for it is no orphan if this ends here
-            await self._ledger.intend(key, reservation.price, room)
+            name = api_key.name if api_key else None
+            await self._ledger.intend(key, reservation.price, room, model=request.model, api_key=name)
         except BaseException:
             await reservation.settle(Decimal(0))
             raise
-        call = self._begin(self._call(key, request, reservation, room))
+        call = self._begin(self._call(key, request, reservation, room, api_key))
         try:
             return await asyncio.shield(call)
         except asyncio.CancelledError:
@@ -96,18 +102,24 @@ class Sender:
             return await self._budget.reserve(request.model)
         return Reservation(None, highest_price(self._models, request.model) if self._models else None)
 
-    async def _call(self, key: str, request: Request, reservation: Reservation, room: int) -> Answered:
+    async def _call(
+        self, key: str, request: Request, reservation: Reservation, room: int, api_key: AttemptKey | None
+    ) -> Answered:
         log.log(self._log_level, "Asking %s for %s", request.model, request)
         started = time.monotonic()
         try:
-            answer = await self._hook.send(request, has_turn=True)
+            answer = await self._hook.send(request, has_turn=True, key=api_key.key if api_key else None)
         except ImageRouterError as error:
-            await asyncio.shield(self._begin(self._note_failure(key, error, reservation, room)))
-            _warn_of_bill(request.model, error.cost, reservation.price)
-            raise
+            failure = await asyncio.shield(self._begin(self._note_failure(key, error, reservation, room, api_key)))
+            _warn_of_bill(request.model, failure.cost, reservation.price)
+            raise failure from None
         except BaseException:
+            if api_key:
+                api_key.count(None)
             await reservation.settle(None)
             raise
+        if api_key:
+            api_key.count(answer.cost)
         answered = await asyncio.shield(self._begin(self._note_answer(key, answer, reservation, room)))
         _warn_of_bill(request.model, answer.cost, reservation.price)
         seconds = time.monotonic() - started
@@ -124,15 +136,24 @@ class Sender:
         finally:
             await reservation.settle(cost)
 
-    async def _note_failure(self, key: str, error: ImageRouterError, reservation: Reservation, room: int) -> None:
+    async def _note_failure(
+        self, key: str, error: ImageRouterError, reservation: Reservation, room: int, api_key: AttemptKey | None
+    ) -> ImageRouterError:
+        """Note how a call failed, and return the error that this is."""
+        if self._keys and api_key:
+            error = await self._keys.budgets_end(api_key, error, reservation.price)
         cost = Decimal(0) if error.billed == "no" else error.cost
+        if api_key:
+            api_key.count(cost)
         await reservation.settle(cost)
         if error.billed == "unknown":
-            return
+            return error
         try:
-            await self._ledger.ended(key, reservation.price if cost is None else cost, room)
+            is_guessed = cost is None
+            await self._ledger.ended(key, reservation.price if is_guessed else cost, room, guessed=is_guessed)
         except ImageRouterStorageError as storage_error:
             log.warning("%s. A retry will take the call for one whose end is unknown", storage_error)
+        return error
 
     def _begin(self, coroutine: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
         """Begin what goes on to its end even if nobody waits for it any more."""

@@ -40,7 +40,7 @@ class Work(ABC):
     :param imagerouter_conn_id: the connection
     :param folder: where pictures are stored, if anywhere
     :param max_cost_usd: USD that all attempts together may spend
-    :param on_orphaned_intent: ``resubmit`` or ``fail``
+    :param on_orphaned_intent: ``resubmit``, ``resubmit_unbilled`` or ``fail``
     :param validate_model: whether requests are checked against the catalogue first
     """
 
@@ -88,6 +88,7 @@ class Work(ABC):
         return Engine(
             ImageRouterAsyncHook(self.imagerouter_conn_id),
             Ledger(place, self.max_tries),
+            identity=self.identity,
             folder=self.folder,
             max_cost_usd=to_usd(self.max_cost_usd, "max_cost_usd"),
             on_orphaned_intent=self.on_orphaned_intent,
@@ -123,7 +124,7 @@ class SingleWork(Work):
 
     async def run(self, place: Place, *, in_trigger: bool = False) -> Any:
         """Return the records of the pictures."""
-        from airflow_provider_imagerouter.engine.engine import Job
+        from airflow_provider_imagerouter.engine.job import Job
 
         async with self._engine(place, outlives_task=in_trigger) as engine:
             job = Job(self.parameters, self.stem, self.output, self.fallback_models)

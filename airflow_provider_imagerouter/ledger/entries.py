@@ -13,8 +13,9 @@ An intent without an answer is orphaned, since journals are read only once their
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -23,6 +24,7 @@ from airflow_provider_imagerouter.api.answer import Answer, Picture
 from airflow_provider_imagerouter.ledger.last_notes import LastNotes
 
 if TYPE_CHECKING:
+    from airflow_provider_imagerouter.exceptions import Billed
     from airflow_provider_imagerouter.records import Record
 
 
@@ -33,7 +35,19 @@ class Free:
 
 @dataclass(frozen=True)
 class Orphaned:
-    """It was sent by an earlier attempt that never learnt its end: it may have been made and billed."""
+    """
+    It was sent by an earlier attempt that never learnt its end: it may have been made and billed.
+
+    :param billed: whether it was, as far as the API's books say
+    :param cost: USD, what it was billed, if the books say that
+    :param said: what the books say, in words
+    :param may_be_known_later: whether it is only that the books cannot be read now
+    """
+
+    billed: Billed = "unknown"
+    cost: Decimal | None = None
+    said: str = "it may have been made and billed"
+    may_be_known_later: bool = False
 
 
 @dataclass(frozen=True)
@@ -67,6 +81,57 @@ class Stored:
 State = Free | Orphaned | Answered | Stored
 
 
+@dataclass(frozen=True)
+class Intent:
+    """
+    A call that was about to be sent.
+
+    :param price: USD, what it may cost at most; 0 if that was not known
+    :param model: the model that was asked, if that was noted
+    :param sent_at: seconds since 1970, if that was noted
+    :param api_key: name of the API key that it was made with; None for the connection's
+    """
+
+    key: str
+    price: Decimal
+    model: str | None
+    sent_at: float | None
+    api_key: str | None
+
+
+@dataclass
+class KeyCalls:
+    """
+    What the journals say of the calls that were made with an API key of an attempt's own.
+
+    :param name: of the API key
+    :param id: of the API key, if ImageRouter said it
+    :param open: calls without an end, by the key of their request
+    :param spent: USD, what the others cost, as far as ImageRouter said
+    :param answered: how many of the others ended in pictures
+    :param failed: how many of the others did not
+    :param unsaid: how many of the others were billed, but not said how much
+    """
+
+    name: str
+    id: str | None
+    open: dict[str, Intent] = field(default_factory=dict)
+    spent: Decimal = Decimal(0)
+    answered: int = 0
+    failed: int = 0
+    unsaid: int = 0
+
+    def end(self, key: str, note: Mapping[str, Any]) -> None:
+        """Take in how a call ended: a line that says *answered* or *ended*."""
+        self.open.pop(key, None)
+        is_answer = "answered" in note
+        cost = note["answer"]["cost"] if is_answer else None if note.get("guessed") else note["cost"]
+        self.answered += is_answer
+        self.failed += not is_answer
+        self.unsaid += cost is None
+        self.spent += _usd(cost)
+
+
 class Entries:
     """
     What the journals of all attempts say together.
@@ -77,11 +142,13 @@ class Entries:
     def __init__(self, lines: Iterable[bytes]) -> None:
         self.spent = Decimal(0)
         self.last_notes = LastNotes()
-        self._open: dict[str, Decimal] = {}
+        self.api_keys: dict[str, KeyCalls] = {}
+        self._open: dict[str, Intent] = {}
+        self._settled: dict[str, Orphaned] = {}
         for line in lines:
             if note := _read_line(line):
                 self._take(note, line)
-        self.spent += sum(self._open.values(), Decimal(0))
+        self.spent += sum((intent.price for intent in self._open.values()), Decimal(0))
 
     def state(self, key: str) -> State:
         """
@@ -96,19 +163,50 @@ class Entries:
             case {"answered": _, "answer": dict(answer)}:
                 return _answer_from_json(answer)
             case {"intent": _}:
-                return Orphaned()
+                found = self._settled.get(key, Orphaned())
+                return Free() if found.billed == "no" else found
             case _:
                 return Free()
 
+    @property
+    def orphans(self) -> list[Intent]:
+        """The calls that are orphaned, and were made with an API key of an attempt's own."""
+        intents = (intent for calls in self.api_keys.values() for intent in calls.open.values())
+        return [intent for intent in intents if self._is_orphan(intent)]
+
+    def settle(self, intent: Intent, found: Orphaned) -> None:
+        """
+        Take in what the API's books say of an orphaned call.
+
+        :param intent: the call
+        :param found: what became of it; one that was not billed is one no longer
+        """
+        self._settled[intent.key] = found
+        cost = Decimal(0) if found.billed == "no" else found.cost
+        if cost is not None:
+            self.spent += cost - intent.price
+
+    def _is_orphan(self, intent: Intent) -> bool:
+        """Return whether a call without an end is what the journals say last of its request."""
+        return self._open.get(intent.key) is intent and isinstance(self.state(intent.key), Orphaned)
+
     def _take(self, note: dict[str, Any], line: bytes) -> None:
         match note:
+            case {"api_key": str(name), "id": key_id}:
+                self.api_keys.setdefault(name, KeyCalls(name, key_id))
             case {"intent": str(key), "price": price}:
-                self.spent += self._open.pop(key, Decimal(0))
-                self._open[key] = _usd(price)
+                if before := self._open.get(key):
+                    self.spent += before.price
+                intent = Intent(key, _usd(price), note.get("model"), note.get("at"), note.get("with"))
+                self._open[key] = intent
+                if intent.api_key in self.api_keys:
+                    self.api_keys[intent.api_key].open[key] = intent
                 self.last_notes.set(key, line, is_paid=False)
             case {"answered": str(key), "cost": cost} | {"ended": str(key), "cost": cost}:
-                price = self._open.pop(key, Decimal(0))
-                self.spent += price if cost is None else _usd(cost)
+                ended = self._open.pop(key, None)
+                self.spent += _usd(cost) if cost is not None else ended.price if ended else Decimal(0)
+                if ended and ended.api_key in self.api_keys:
+                    self.api_keys[ended.api_key].end(key, note)
                 self.last_notes.set(key, line, is_paid="answered" in note)
             case {"stored": str(key)}:
                 self.last_notes.set(key, line, is_paid=True)
@@ -116,14 +214,27 @@ class Entries:
                 self.last_notes.set_digest(location, digest)
 
 
-def intent(key: str, price: Decimal | None) -> bytes:
+def api_key(name: str, key_id: str | None) -> bytes:
+    """
+    Return the line that says that an attempt works on an API key of its own from here on.
+
+    :param name: of the API key
+    :param key_id: its id, if ImageRouter said it; the key itself is in no line
+    """
+    return _line(api_key=name, id=key_id)
+
+
+def intent(key: str, price: Decimal | None, model: str | None = None, api_key: str | None = None) -> bytes:
     """
     Return the line that says that a request is about to be sent.
 
     :param key: of the request
     :param price: USD, what it may cost at most, if that is known
+    :param model: the model that is asked
+    :param api_key: name of the API key that it is sent with; None for the connection's
     """
-    return _line(intent=key, price=_text(price))
+    known = {"model": model, "at": round(time.time(), 3), "with": api_key} if api_key else {}
+    return _line(intent=key, price=_text(price), **known)
 
 
 def answered(key: str, cost: Decimal | None, answer: Answer, contents: Sequence[str | None]) -> bytes:
@@ -138,14 +249,15 @@ def answered(key: str, cost: Decimal | None, answer: Answer, contents: Sequence[
     return _line(answered=key, cost=_text(cost), answer=_answer_to_json(answer, contents))
 
 
-def ended(key: str, cost: Decimal | None) -> bytes:
+def ended(key: str, cost: Decimal | None, *, guessed: bool = False) -> bytes:
     """
     Return the line that says that a request ended without a picture.
 
     :param key: of the request
     :param cost: USD, what was billed all the same, if that is known
+    :param guessed: whether ImageRouter did not say that
     """
-    return _line(ended=key, cost=_text(cost))
+    return _line(ended=key, cost=_text(cost), **({"guessed": True} if guessed else {}))
 
 
 def stored(key: str, records: Sequence[Record], contents: Sequence[str | None]) -> bytes:

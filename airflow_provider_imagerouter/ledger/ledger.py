@@ -25,7 +25,7 @@ from airflow_provider_imagerouter.ledger.leases import Lease, take_lease
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.ledger.claims import Claim
-    from airflow_provider_imagerouter.ledger.entries import Answered, Entries, State
+    from airflow_provider_imagerouter.ledger.entries import Answered, Entries, Intent, KeyCalls, Orphaned, State
     from airflow_provider_imagerouter.ledger.place import Place
     from airflow_provider_imagerouter.records import Record
 
@@ -91,6 +91,43 @@ class Ledger:
             except ImageRouterError as error:
                 log.warning("%s. Another attempt may have to wait until this one's lease is over", error)
 
+    @property
+    def epoch(self) -> int:
+        """Which attempt of the task this is, from 1, as the ledger counts them."""
+        return self._claim.epoch if self._claim else 0
+
+    @property
+    def api_keys(self) -> dict[str, KeyCalls]:
+        """What earlier attempts noted of the calls that they made with API keys of their own."""
+        return self._read.api_keys
+
+    @property
+    def orphans(self) -> list[Intent]:
+        """The orphaned calls that were made with such API keys."""
+        return self._read.orphans
+
+    async def note_api_key(self, name: str, key_id: str | None) -> None:
+        """
+        Note that this attempt works on an API key of its own.
+
+        :param name: of the API key
+        :param key_id: its id, if ImageRouter said it
+        :raises ImageRouterStorageError: if that cannot be noted
+        """
+        await self._note(entries.api_key(name, key_id))
+
+    async def settle(self, orphan: Intent, found: Orphaned) -> None:
+        """
+        Take in what the API's books say of an orphaned call; that one was not billed is noted.
+
+        :param orphan: the call
+        :param found: what became of it
+        :raises ImageRouterStorageError: if that cannot be noted
+        """
+        if found.billed == "no":
+            await self._note(entries.ended(orphan.key, Decimal(0)))
+        self._read.settle(orphan, found)
+
     def state(self, key: str) -> State:
         """
         Return what earlier attempts noted of a request.
@@ -118,17 +155,21 @@ class Ledger:
             self._read.last_notes.set_digest(_unreadable(location), digest)
             self._note_later(self._note(entries.input_read(_unreadable(location), digest), may_lag=True))
 
-    async def intend(self, key: str, price: Decimal | None, room: int) -> None:
+    async def intend(
+        self, key: str, price: Decimal | None, room: int, *, model: str | None = None, api_key: str | None = None
+    ) -> None:
         """
         Note that a request is about to be sent.
 
         :param key: of the request
         :param price: USD, what the call may cost at most, if that is known
         :param room: bytes that its answer may need beyond the usual
+        :param model: the model that is asked
+        :param api_key: name of the API key that it is sent with; None for the connection's
         :raises ImageRouterStorageError: if that cannot be noted, or another attempt has taken over
         """
         await self._keep_claim()
-        await self._note(entries.intent(key, price), ROOM + room)
+        await self._note(entries.intent(key, price, model, api_key), ROOM + room)
         await self._keep_claim()
 
     async def answered(self, key: str, cost: Decimal | None, answer: Answer, room: int) -> Answered:
@@ -149,15 +190,16 @@ class Ledger:
         await self._note(entries.answered(key, cost, answer, contents), -ROOM - room)
         return entries.Answered(answer, tuple(contents))
 
-    async def ended(self, key: str, cost: Decimal | None, room: int) -> None:
+    async def ended(self, key: str, cost: Decimal | None, room: int, *, guessed: bool = False) -> None:
         """
         Note that a request ended without a picture: it did not run, or was billed all the same.
 
         :param key: of the request
         :param cost: USD, what was billed, if that is known
         :param room: what :meth:`intend` was told
+        :param guessed: whether ImageRouter did not say what was billed
         """
-        await self._note(entries.ended(key, cost), -ROOM - room)
+        await self._note(entries.ended(key, cost, guessed=guessed), -ROOM - room)
 
     def stored(self, key: str, records: Sequence[Record], contents: Sequence[str | None]) -> None:
         """
@@ -259,8 +301,7 @@ class Ledger:
             await in_thread(self._lease.drop, self._owner)
 
     def _content_name(self, key: str, number: int) -> str:
-        epoch = self._claim.epoch if self._claim else 0
-        return f"picture-{epoch:06d}-{key}-{number}"
+        return f"picture-{self.epoch:06d}-{key}-{number}"
 
 
 def _unreadable(location: str) -> str:

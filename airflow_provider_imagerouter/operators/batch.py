@@ -70,7 +70,8 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         only those
     :param max_cost_usd: USD that all attempts of the task together may spend; the connection's limit if None
     :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
-        ``"resubmit"`` (it may be paid twice) or ``"fail"``
+        ``"resubmit"`` (it may be paid twice), ``"resubmit_unbilled"`` (only what was not
+        billed; needs a connection with a management key) or ``"fail"``
     :param validate_model: whether to check each request against the catalogue before it is sent
     :param deferrable: whether to do the work in the triggerer, so that it holds no worker slot; ``[operators]
         default_deferrable`` if None

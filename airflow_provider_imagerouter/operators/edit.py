@@ -53,7 +53,8 @@ class ImageRouterEditOperator(ImageRouterRequestOperator):
         task's index is added, unless ``filename`` itself is mapped. None for a name that no other task instance has
     :param max_cost_usd: USD that all attempts of the task together may spend; the connection's limit if None
     :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
-        ``"resubmit"`` (it may be paid twice) or ``"fail"``; not templated
+        ``"resubmit"`` (it may be paid twice), ``"resubmit_unbilled"`` (only what was not
+        billed; needs a connection with a management key) or ``"fail"``; not templated
     :param validate_model: whether to check the request against the catalogue before it is sent; not templated
     :param deferrable: whether to do the work in the triggerer, so that it holds no worker slot; ``[operators]
         default_deferrable`` if None; not templated

@@ -36,7 +36,8 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         make it and nothing was billed: its provider failed, or there is no such model any more
     :param max_cost_usd: USD that all attempts of the task together may spend; the connection's if None
     :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
-        ``"resubmit"`` (it may be paid twice) or ``"fail"``
+        ``"resubmit"`` (it may be paid twice), ``"resubmit_unbilled"`` (only what was not
+        billed; needs a connection with a management key) or ``"fail"``
     :param validate_model: check each request against the catalogue before it is sent: that the model makes what is
         asked for, and takes the picture, mask, size and seconds given; an id that the catalogue lacks only warns
     :param deferrable: do the work in the triggerer, so that it holds no worker slot; ``[operators]
@@ -61,8 +62,10 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         self.deferrable = (
             conf.getboolean("operators", "default_deferrable", fallback=False) if deferrable is None else deferrable
         )
-        if on_orphaned_intent not in ("resubmit", "fail"):
-            raise ImageRouterInputError(f"on_orphaned_intent must be 'resubmit' or 'fail', not {on_orphaned_intent!r}")
+        if on_orphaned_intent not in ("resubmit", "resubmit_unbilled", "fail"):
+            raise ImageRouterInputError(
+                f"on_orphaned_intent must be 'resubmit', 'resubmit_unbilled' or 'fail', not {on_orphaned_intent!r}"
+            )
 
     @override
     def _execute(self, context: Context) -> Any:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum, auto
 from typing import Any
 
@@ -190,10 +190,10 @@ BEHAVIOURS: dict[str, Behaviour] = {
 }
 """All of them, by model id."""
 
-LISTED_SLOW = ("sandbox/slow-0.5", "sandbox/slow-4")
-"""Examples of `sandbox/slow-<seconds>` for the listings; any other number works too."""
+LISTED_TIMED = ("sandbox/slow-0.5", "sandbox/slow-4", "sandbox/flaky-0.5", "sandbox/flaky-4")
+"""Examples of `sandbox/slow-<seconds>` and `sandbox/flaky-<seconds>` for the listings; any other number works too."""
 
-_SLOW = re.compile(r"sandbox/slow-(\d+(?:\.\d+)?)")
+_TIMED = re.compile(r"sandbox/(slow|flaky)-(\d+(?:\.\d+)?)")
 
 
 def find_behaviour(model_id: str) -> Behaviour | None:
@@ -201,5 +201,7 @@ def find_behaviour(model_id: str) -> Behaviour | None:
 
     :param model_id: id of any model
     """
-    slow = _SLOW.fullmatch(model_id)
-    return Behaviour(seconds=float(slow[1])) if slow else BEHAVIOURS.get(model_id)
+    if not (timed := _TIMED.fullmatch(model_id)):
+        return BEHAVIOURS.get(model_id)
+    behaviour = BEHAVIOURS["sandbox/flaky"] if timed[1] == "flaky" else WELL_BEHAVED
+    return replace(behaviour, seconds=float(timed[2]))

@@ -9,7 +9,7 @@ from functools import cached_property
 from importlib import resources
 from typing import Any
 
-from airflow_provider_imagerouter.sandbox.behaviours import BEHAVIOURS, LISTED_SLOW, find_behaviour
+from airflow_provider_imagerouter.sandbox.behaviours import BEHAVIOURS, LISTED_TIMED, find_behaviour
 
 SANDBOX_PRICE = {"min": 0.004, "average": 0.004, "max": 0.01}
 """What every `sandbox/…` model costs, in USD: the average, after the maximum was taken in advance."""
@@ -146,7 +146,7 @@ class Catalogue:
             model_id: _recorded_model(model_id, entry, self._aliases, recorded["traits"].get(model_id, {}))
             for model_id, entry in recorded["models"].items()
         }
-        for name in (*BEHAVIOURS, *LISTED_SLOW):
+        for name in (*BEHAVIOURS, *LISTED_TIMED):
             self._models[name] = _sandbox_model(name)
 
     def unalias(self, model_id: str) -> str:
@@ -154,7 +154,7 @@ class Catalogue:
         return self._aliases.get(model_id, model_id)
 
     def resolve(self, model_id: str) -> Model | None:
-        """Find a model for a generation: by id, by alias, or one of the unlisted `sandbox/slow-<seconds>`."""
+        """Find a model for a generation: by id, by alias, or one of the unlisted ones that take so many seconds."""
         model = self._models.get(self.unalias(model_id))
         if model is None and find_behaviour(model_id):
             return _sandbox_model(model_id)
