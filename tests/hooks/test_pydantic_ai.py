@@ -249,6 +249,57 @@ def test_a_task_says_what_its_words_cost_in_all_attempts_although_it_failed(imag
     assert run.xcom("think", "cost_usd") == pytest.approx(sum(call["cost"] for call in thoughts))
 
 
+def test_agents_call_tools_and_branches_are_chosen(imagerouter_sandbox, run_dag):
+    from pydantic_ai.toolsets import FunctionToolset
+
+    asked = []
+
+    def find_colours(city: str) -> str:
+        """Find the colours of a city."""
+        asked.append(city)
+        return "blue and white"
+
+    words = {"llm_conn_id": CONN_ID, "model_id": "sandbox/words", "system_prompt": "Be brief."}
+    with DAG("agents") as dag:
+
+        @task.agent(toolsets=[FunctionToolset([find_colours])], **words)
+        def describe() -> str:
+            return "Lisbon"
+
+        @task.llm_branch(**words)
+        def choose(description: str) -> str:
+            return f"Which one fits? {description}"
+
+        @task
+        def draw() -> None: ...
+
+        @task
+        def skip() -> None: ...
+
+        choose(describe()) >> [draw(), skip()]
+    run = run_dag(dag)
+    assert run.state == "success"
+    assert asked[0].startswith("Lisbon")
+    assert {run.task_state("draw"), run.task_state("skip")} == {"success", "skipped"}
+    described = [call["cost"] for call in imagerouter_sandbox.ledger()["calls"] if call["prompt"] == "Lisbon"]
+    assert len(described) == 2
+    assert run.xcom("describe", "cost_usd") == pytest.approx(sum(described))
+    assert float(run.xcom("describe", "usage")["cost"]) == run.xcom("describe", "cost_usd")
+
+
+@pytest.mark.parametrize("prefix", ["", "openai:"])
+async def test_a_streamed_answer_comes_whole_and_its_errors_are_errors(imagerouter_sandbox, prefix):
+    from pydantic_ai.exceptions import ModelAPIError
+
+    async def stream(model: str) -> str:
+        async with get_hook(f"{prefix}{model}").create_agent(instructions="Be brief.").run_stream("A fox") as result:
+            return "".join([piece async for piece in result.stream_text(delta=True)])
+
+    assert (await stream("sandbox/words")).startswith("A fox, ")
+    with pytest.raises(ModelAPIError, match="The provider failed to answer"):
+        await stream("sandbox/words-fails")
+
+
 WITHOUT = """
 import sys
 sys.modules |= dict.fromkeys(("airflow.providers.common.ai.hooks", "httpx2", "openai", "pydantic_ai"))

@@ -315,13 +315,17 @@ SCHEMAS = [
     ({"type": "integer", "minimum": 3, "maximum": 3}, 3),
     ({"type": "integer", "exclusiveMinimum": 3, "exclusiveMaximum": 5}, 4),
     ({"type": "number", "minimum": 0.5, "maximum": 0.5}, 0.5),
+    ({"type": "integer", "minimum": 1, "maximum": 9, "multipleOf": 5}, 5),
+    ({"type": "number", "minimum": 0.3, "maximum": 0.6, "multipleOf": 0.25}, 0.5),
     ({"const": "yes"}, "yes"),
     ({"anyOf": [{"type": "null"}, {"enum": ["a"]}]}, "a"),
     ({"type": ["null", "boolean"], "enum": [True]}, True),
     ({"type": "null"}, None),
     ({"type": "array", "items": {"const": 1}, "minItems": 5}, [1] * 5),
     ({"type": "array", "items": {"const": 1}, "maxItems": 2}, [1] * 2),
+    ({"type": "array", "prefixItems": [{"const": 1}, {"const": "a"}], "minItems": 2, "maxItems": 2}, [1, "a"]),
     ({"type": "string", "format": "date"}, "2026-11-24"),
+    ({"type": "string", "format": "duration"}, "PT12H"),
     ({"$ref": "#/$defs/one", "$defs": {"one": {"const": 1}}}, 1),
 ]
 
@@ -332,6 +336,27 @@ def test_values_fit_their_schema(client, schema, value):
     form = {"type": "json_schema", "json_schema": {"name": "x", "schema": whole | {"$defs": schema.get("$defs", {})}}}
     answer = ask(client, response_format=form)
     assert json.loads(answer.choices[0].message.content) == {"value": value}
+
+
+@pytest.mark.parametrize(
+    ("schema", "fits"),
+    [
+        ({"type": "number", "exclusiveMaximum": 0}, lambda value: value < 0),
+        ({"type": "number", "minimum": 0.0051, "maximum": 0.0059}, lambda value: 0.0051 <= value <= 0.0059),
+        ({"type": "integer", "maximum": -5}, lambda value: value <= -5),
+    ],
+)
+def test_numbers_keep_within_their_bounds(client, schema, fits):
+    whole = {"type": "object", "properties": {"value": schema}}
+    form = {"type": "json_schema", "json_schema": {"name": "x", "schema": whole}}
+    assert fits(json.loads(ask(client, response_format=form).choices[0].message.content)["value"])
+
+
+def test_a_schema_told_in_words_will_do(client):
+    schema = json.dumps({"type": "object", "properties": {"score": {"const": 7}}})
+    told = {"role": "system", "content": f"Answer in JSON, compatible with this schema:\n{schema}\nand nothing else."}
+    answer = ask(client, messages=[told, *user(QUESTION)], response_format={"type": "json_object"})
+    assert json.loads(answer.choices[0].message.content) == {"score": 7}
 
 
 def test_a_schema_that_never_ends(client):

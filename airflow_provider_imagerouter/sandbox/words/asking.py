@@ -5,7 +5,9 @@ from __future__ import annotations
 import base64
 import binascii
 import hashlib
+import json
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -79,7 +81,7 @@ def read_chat(body: object) -> Asked:
     _read_tools(asked, fields, [tool.get("function", {}) for tool in _objects(fields.get("tools"))])
     form = fields.get("response_format")
     if isinstance(form, dict) and form.get("type") in ("json_schema", "json_object"):
-        asked.schema = (form.get("json_schema") or {}).get("schema", {})
+        asked.schema = (form.get("json_schema") or {}).get("schema") or _schema_in(asked.texts)
     asked.max_tokens = _number(fields.get("max_completion_tokens", fields.get("max_tokens")))
     return asked
 
@@ -106,9 +108,19 @@ def read_response(body: object) -> Asked:
     _read_tools(asked, fields, [tool for tool in _objects(fields.get("tools")) if tool.get("type") == "function"])
     form = (fields.get("text") or {}).get("format") or {}
     if form.get("type") in ("json_schema", "json_object"):
-        asked.schema = form.get("schema", {})
+        asked.schema = form.get("schema") or _schema_in(asked.texts)
     asked.max_tokens = _number(fields.get("max_output_tokens"))
     return asked
+
+
+def _schema_in(texts: list[str]) -> Mapping[str, Any]:
+    """Find the schema that a model is told in words where JSON, but none of a kind, is asked for; empty if none is."""
+    for text in texts:
+        with suppress(ValueError, RecursionError):
+            found, _ = json.JSONDecoder().raw_decode(text, text.index("{"))
+            if isinstance(found.get("properties"), dict):
+                return dict(found)
+    return {}
 
 
 def _fields(body: object) -> Mapping[str, Any]:

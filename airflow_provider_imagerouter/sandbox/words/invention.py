@@ -16,7 +16,7 @@ DEEPEST = 8
 
 _VIEWS = ("at dawn", "in the rain", "in soft light", "by night", "from far away", "in late summer", "after the storm")
 _MANNERS = ("wide angle", "muted colours", "fine detail", "calm mood", "warm tones", "sharp contrast", "film grain")
-_DATES = {"date": "2026-11-24", "date-time": "2026-11-24T12:00:00Z", "time": "12:00:00"}
+_DATES = {"date": "2026-11-24", "date-time": "2026-11-24T12:00:00Z", "time": "12:00:00", "duration": "PT12H"}
 _LINKS = {"uri": "https://example.org/", "email": "someone@example.org", "uuid": "00000000-0000-4000-8000-000000000000"}
 
 
@@ -56,11 +56,10 @@ class Inventor:
             case "array":
                 return self._array(schema, root, depth)
             case "integer":
-                low, high = _bounds(schema, 1)
-                return self._chance.randint(math.ceil(low), max(math.ceil(low), math.floor(high)))
+                return self._multiple(schema, schema.get("multipleOf", 1))
             case "number":
-                low, high = _bounds(schema, 0)
-                return round(self._chance.uniform(low, high), 2)
+                step = schema.get("multipleOf")
+                return self._number(schema) if step is None else round(self._multiple(schema, step), 9)
             case "boolean":
                 return self._chance.random() < 0.5
             case "null":
@@ -75,9 +74,22 @@ class Inventor:
         return {name: self._value(each, root, depth + 1) for name, each in wanted.items()}
 
     def _array(self, schema: Mapping[str, Any], root: Mapping[str, Any], depth: int) -> list[Any]:
+        if "prefixItems" in schema:
+            return [self._value(each, root, depth + 1) for each in schema["prefixItems"]]
         least = schema.get("minItems", 0)
         count = min(max(least, 0 if depth >= DEEPEST else DEFAULT_ITEMS), schema.get("maxItems", math.inf))
         return [self._value(schema.get("items", {}), root, depth + 1) for _ in range(int(count))]
+
+    def _multiple(self, schema: Mapping[str, Any], step: float) -> float:
+        low, high = _bounds(schema, step)
+        least, most = math.ceil(round(low / step, 6)), math.floor(round(high / step, 6))
+        return self._chance.randint(least, max(least, most)) * step
+
+    def _number(self, schema: Mapping[str, Any]) -> float:
+        low, high = _bounds(schema, 1e-9)
+        exact = self._chance.uniform(low, high)
+        short = round(exact, 2)
+        return short if low <= short <= high else exact
 
     def _string(self, schema: Mapping[str, Any]) -> str:
         kind = schema.get("format", "")
@@ -109,8 +121,8 @@ def _bounds(schema: Mapping[str, Any], least_step: float) -> tuple[float, float]
     low = schema.get("minimum", schema.get("exclusiveMinimum", -math.inf) + least_step)
     high = schema.get("maximum", schema.get("exclusiveMaximum", math.inf) - least_step)
     if math.isinf(low):
-        low = min(0, high)
-    return low, low + 10 if math.isinf(high) else high
+        low = 0 if high > 0 else high - 10
+    return low, low + 10 * max(1, least_step) if math.isinf(high) else high
 
 
 def compact_json(value: object) -> str:
