@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from decimal import ROUND_DOWN, Decimal
-from typing import TYPE_CHECKING, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
@@ -33,6 +33,7 @@ class Record(TypedDict):
     :param cost_usd: this picture's share of what its call cost, USD
     :param unchanged: whether it is one of the edit's own input pictures, come back as it was and paid for; None while
         not fetched
+    :param metadata: of a batch's request, as the request has it
     :param latency_ms: milliseconds the provider took for the call
     :param created_at: ISO 8601, UTC
     """
@@ -51,6 +52,7 @@ class Record(TypedDict):
     revised_prompt: str | None
     cost_usd: float | None
     unchanged: bool | None
+    metadata: dict[str, Any] | None
     latency_ms: int | None
     created_at: str
 
@@ -104,6 +106,7 @@ def record_of_location(location: str) -> Record:
         revised_prompt=None,
         cost_usd=None,
         unchanged=None,
+        metadata=None,
         latency_ms=None,
         created_at=pendulum.now("UTC").to_iso8601_string(),
     )

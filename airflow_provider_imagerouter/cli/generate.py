@@ -46,7 +46,7 @@ def run(args: Namespace) -> None:
         store = asyncio.run(PictureStore.open(args.output, hook.settings))  # what cannot be stored is not to be paid
         _check_price(hook, catalogue, request)
         _ask(args, catalogue, request)
-        records = asyncio.run(_store(store, request, _send(hook, catalogue, request), args.output))
+        records = asyncio.run(_store(store, request, _send(hook, catalogue, request)))
     show(args, records, [_row(record) for record in records])
 
 
@@ -111,12 +111,12 @@ def _send(hook: ImageRouterHook, catalogue: Catalogue, request: Request) -> Answ
         raise error.with_message(f"{str(error).rstrip('.')}. {say_bill(error)}") from None
 
 
-async def _store(store: PictureStore, request: Request, answer: Answer, folder: str) -> list[Record]:
+async def _store(store: PictureStore, request: Request, answer: Answer) -> list[Record]:
     """Store what was made; if that fails, say where it is, as it is paid for."""
     records = records_of(request, answer)
     stem = slug(request.prompt or "") or request.output
     try:
-        stem = free_stem(stem, await asyncio.to_thread(names_in, folder, stem))
+        stem = free_stem(stem, await asyncio.to_thread(names_in, store.folder, stem))
         return [
             await store.add(record, picture.content, stem, number)
             for number, (record, picture) in enumerate(zip(records, answer.pictures, strict=True), start=1)

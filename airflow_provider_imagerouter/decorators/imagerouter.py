@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from airflow.sdk.bases.decorator import Task
 
     from airflow_provider_imagerouter.engine.engine import OrphanPolicy
+    from airflow_provider_imagerouter.engine.existing import IfExists
     from airflow_provider_imagerouter.records import Record
 
 Arguments = ParamSpec("Arguments")
@@ -67,6 +68,7 @@ class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterRequestOperator
         max_cost_usd: float | str | None = None,
         on_orphaned_intent: OrphanPolicy = "resubmit",
         validate_model: bool = False,
+        if_exists: IfExists = "replace",
         deferrable: bool | None = None,
         imagerouter_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
@@ -80,6 +82,7 @@ class ImageRouterDecoratedOperator(DecoratedOperator, ImageRouterRequestOperator
             max_cost_usd=max_cost_usd,
             on_orphaned_intent=on_orphaned_intent,
             validate_model=validate_model,
+            if_exists=if_exists,
             deferrable=deferrable,
             imagerouter_conn_id=imagerouter_conn_id,
             **kwargs,
@@ -178,6 +181,7 @@ def imagerouter_task(
     max_cost_usd: float | str | None = ...,
     on_orphaned_intent: OrphanPolicy = ...,
     validate_model: bool = ...,
+    if_exists: IfExists = ...,
     deferrable: bool | None = ...,
     imagerouter_conn_id: str = ...,
     **kwargs: Any,

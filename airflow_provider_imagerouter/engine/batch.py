@@ -8,7 +8,6 @@ import hashlib
 import json
 import logging
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -32,7 +31,7 @@ from airflow_provider_imagerouter.exceptions import (
     ImageRouterInputError,
     ImageRouterStorageError,
 )
-from airflow_provider_imagerouter.files.naming import clean_name, request_stem
+from airflow_provider_imagerouter.files.naming import RequestNames
 from airflow_provider_imagerouter.results import Manifest, Row
 
 if TYPE_CHECKING:
@@ -98,7 +97,8 @@ class Batch:
     :param identity: the task instance
     :param max_concurrency: how many requests are under way at a time
     :param max_cost_usd: USD that all attempts together may spend; the connection's if None
-    :param filename: what the names of all pictures begin with; None for names that no other task instance has
+    :param filename: a pattern for the names of pictures, or what all of them begin with; None for names that no other
+        task instance has
     """
 
     def __init__(
@@ -118,12 +118,9 @@ class Batch:
         self._requests = requests
         self._folder = folder
         self._identity = identity
-        self._filename = clean_name(filename) if filename else None
+        self._names = RequestNames(requests, identity, filename)
         self._max_concurrency = min(max_concurrency, len(requests))
         self._max_cost_usd = max_cost_usd
-        self._taken_names = Counter(
-            clean_name(name).casefold() for request in requests if (name := request.get("filename"))
-        )
         self._no_metadata: dict[str, Any] | None = {} if any(request.get("metadata") for request in requests) else None
         self._results = ResultsFile(folder, identity, len(requests), lambda index: self._item(index).id)
         self._thread = ThreadPoolExecutor(1, "imagerouter-results")
@@ -145,6 +142,7 @@ class Batch:
         await self._check_prices()
         try:
             async with self._engine:
+                await self._engine.look_for(await asyncio.to_thread(self._stems))
                 await self._in_thread(self._results.open)
                 try:
                     await self._run_all()
@@ -206,6 +204,7 @@ class Batch:
             records, errors = await self._engine.try_candidates(job, check_n(item.n))
         except ImageRouterError as refusal:
             records, errors = [], [refusal]
+        records = [{**record, "metadata": item.metadata} for record in records]
         if not errors and not was_made_before:
             self._stops.heed_success()
         for error in errors:
@@ -287,7 +286,8 @@ class Batch:
 
     def _item(self, index: int) -> Item:
         parameters = dict(self._requests[index])
-        n, name, metadata = parameters.pop("n", 1), parameters.pop("filename", None), parameters.pop("metadata", None)
+        n, metadata = parameters.pop("n", 1), parameters.pop("metadata", None)
+        parameters.pop("filename", None)
         fallback_models = parameters.pop("fallback_models", None) or []
         text = json.dumps([self._identity.digest, parameters], default=str)
         digest = hashlib.sha256(text.encode()).hexdigest()[:10]
@@ -297,17 +297,15 @@ class Batch:
             n=n,
             model=self._model(parameters),
             fallback_models=fallback_models,
-            stem=self._stem(index, name, digest),
+            stem=self._names.stem(index, digest),
             id=f"{self._identity.digest}-{index:05d}-{digest}",
             metadata=metadata or self._no_metadata,  # never both null and an object: Arrow wants one type
         )
 
-    def _stem(self, index: int, name: str | None, digest: str) -> str:
-        """Return the name of a request's pictures; its own, where no other request has the same."""
-        if name is None:
-            return request_stem(index, self._filename, digest)
-        name = clean_name(name)
-        return name if self._taken_names[name.casefold()] == 1 else request_stem(index, name, digest)
+    def _stems(self) -> list[str]:
+        """Return the names of all pictures, without extension."""
+        items = map(self._item, range(len(self._requests)))
+        return [stem for item in items for stem in self._names.candidates(item.index, item.stem)]
 
     def _model(self, parameters: Mapping[str, Any]) -> str | None:
         try:

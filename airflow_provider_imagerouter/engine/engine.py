@@ -19,6 +19,7 @@ from airflow_provider_imagerouter.engine.attempt_key import AttemptKeys
 from airflow_provider_imagerouter.engine.bill import total_bill
 from airflow_provider_imagerouter.engine.budget import Budget
 from airflow_provider_imagerouter.engine.checks import check_bytes_have_a_place
+from airflow_provider_imagerouter.engine.existing import ExistingFiles, IfExists
 from airflow_provider_imagerouter.engine.fallback import Choice, first_that_works, requests_of
 from airflow_provider_imagerouter.engine.pictures import PictureStore
 from airflow_provider_imagerouter.engine.request_keys import RequestKeys
@@ -69,6 +70,7 @@ class Engine:
     :param outlives_task: whether this process goes on when the task is stopped, as a triggerer does: then calls in
         flight are waited for in the background, and their answers noted for the next attempt
     :param validate_model: whether each request is checked against the catalogue first
+    :param if_exists: what to do about files that have the names of its pictures already
     """
 
     def __init__(
@@ -84,6 +86,7 @@ class Engine:
         log_level: int = logging.INFO,
         outlives_task: bool = False,
         validate_model: bool = False,
+        if_exists: IfExists = "replace",
     ) -> None:
         self._hook = hook
         self._ledger = ledger
@@ -94,6 +97,7 @@ class Engine:
         self._log_level = log_level
         self._outlives_task = outlives_task
         self._validate_model = validate_model
+        self._if_exists: IfExists = if_exists
         self._slots = asyncio.Semaphore(max_concurrency)
         self._keys = RequestKeys()
         self._store: PictureStore | None = None
@@ -108,7 +112,9 @@ class Engine:
                 "nothing else tells what was billed"
             )
         if self._folder:
-            self._store = await PictureStore.open(self._folder, self._settings)
+            replaces = self._if_exists == "replace"
+            self._store = await PictureStore.open(self._folder, self._settings, replace=replaces)
+        self._existing = ExistingFiles(self._store, self._if_exists)
         await self._ledger.open()
         try:
             if self._settings.management_key:
@@ -150,6 +156,15 @@ class Engine:
             log_level=self._log_level,
         )
 
+    async def look_for(self, stems: Sequence[str]) -> None:
+        """
+        Look for files that have the names of pictures already; before the first request.
+
+        :param stems: names without extension
+        :raises ImageRouterInputError: if there are any, no attempt has sent anything yet, and ``if_exists`` is ``fail``
+        """
+        await self._existing.look(stems, is_new=self._ledger.is_new)
+
     async def run_candidates(self, job: Job, n: int) -> list[Record]:
         """
         Carry out one request `n` times, each with its own ledger entry and bill.
@@ -158,6 +173,7 @@ class Engine:
         :param n: how many candidates
         :raises ImageRouterError: if one of them failed; after all the others have finished
         """
+        await self.look_for([candidate.stem for candidate in job.candidates(n)])
         records, errors = await self.try_candidates(job, n)
         if not errors:
             return records
@@ -231,10 +247,11 @@ class Engine:
             case Answered():
                 self._say("An earlier attempt paid for %s; it is only stored", request)
                 return await self._finish(choice, await self._with_contents(found), digests, stem)
-            case Orphaned():
-                heed_orphan(request, found, self._on_orphaned_intent)
-            case Free():
-                pass
+            case Orphaned() | Free():
+                if kept := await self._existing.heed(stem):
+                    return kept
+                if isinstance(found, Orphaned):
+                    heed_orphan(request, found, self._on_orphaned_intent)
             case _:
                 assert_never(found)
         if self._validate_model:

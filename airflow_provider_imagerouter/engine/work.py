@@ -21,6 +21,7 @@ from airflow_provider_imagerouter.identity import Identity
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.engine.engine import Engine, OrphanPolicy
+    from airflow_provider_imagerouter.engine.existing import IfExists
     from airflow_provider_imagerouter.ledger.place import Place
 
 REQUESTS_FILE = "requests"
@@ -42,6 +43,7 @@ class Work(ABC):
     :param max_cost_usd: USD that all attempts together may spend
     :param on_orphaned_intent: ``resubmit``, ``resubmit_unbilled`` or ``fail``
     :param validate_model: whether requests are checked against the catalogue first
+    :param if_exists: what to do about files that have the names of its pictures already
     """
 
     kind: ClassVar[str]
@@ -53,6 +55,7 @@ class Work(ABC):
     max_cost_usd: str | None
     on_orphaned_intent: OrphanPolicy
     validate_model: bool = False
+    if_exists: IfExists = "replace"
 
     def to_json(self) -> dict[str, Any]:
         """Return the work as JSON values, for :func:`work_from_json`."""
@@ -93,6 +96,7 @@ class Work(ABC):
             max_cost_usd=to_usd(self.max_cost_usd, "max_cost_usd"),
             on_orphaned_intent=self.on_orphaned_intent,
             validate_model=self.validate_model,
+            if_exists=self.if_exists,
             **options,
         )
 
@@ -139,7 +143,7 @@ class BatchWork(Work):
     :param requests: the parameters of each; None if they were put aside
     :param max_concurrency: how many are under way at a time
     :param fail_on_partial_error: whether a failed request fails the batch
-    :param filename: what the names of all pictures begin with, if anything
+    :param filename: a pattern for the names of pictures, or what all of them begin with, if anything
     """
 
     kind = "batch"

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from contextlib import suppress
+from os.path import commonprefix
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
+from airflow_provider_imagerouter.media.formats import EXTENSIONS
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
@@ -25,6 +28,10 @@ EXTRAS = {
     **dict.fromkeys(("abfs", "abfss", "adl", "az"), "azure"),
 }
 """Which extra of this package brings what a file system needs."""
+
+
+FEW = 100
+"""Names that are looked for one by one; for more of them a folder is listed."""
 
 
 def to_path(location: str | os.PathLike[str]) -> ObjectStoragePath:
@@ -77,38 +84,49 @@ def prepare_folder(location: str | os.PathLike[str]) -> ObjectStoragePath:
     return folder
 
 
-def store(content: bytes, folder: ObjectStoragePath, name: str, content_type: str | None = None) -> ObjectStoragePath:
+def store(
+    content: bytes, folder: ObjectStoragePath, name: str, content_type: str | None = None, *, replace: bool = True
+) -> ObjectStoragePath:
     """
-    Write a file whole or not at all, in place of one of the same name. A local one is on its disk when this returns.
+    Write a file whole or not at all. A local one is on its disk when this returns.
 
     :param content: the file's bytes
     :param folder: where, from :func:`prepare_folder`
     :param name: the file's name
     :param content_type: media type, which S3, Google Cloud Storage and Azure keep with an object
+    :param replace: whether it may take the place of one of the same name. If not, local files and S3 see to it that
+        of two writers only one succeeds; on others the other one is seen unless it writes in the same moment
+    :raises FileExistsError: if it may not, and there is one
     :raises ImageRouterStorageError: if it could not be written
     """
     path = folder / name
     try:
+        if not replace and folder.protocol not in LOCAL:
+            _check_free(path)
         if folder.protocol in LOCAL:
-            _write_and_sync(content, Path(path.path))
+            _write_and_sync(content, Path(path.path), replace=replace)
         elif folder.protocol in OBJECT_STORES:
-            folder.fs.pipe_file(path.path, content, **_described(folder.protocol, content_type))
+            exclusive = {} if replace or EXTRAS.get(folder.protocol) != "s3" else {"mode": "create"}
+            folder.fs.pipe_file(path.path, content, **exclusive, **_described(folder.protocol, content_type))
         else:
             _write_and_rename(content, folder, path)
+    except FileExistsError:
+        if replace:  # a folder, for example
+            raise ImageRouterStorageError(f"Could not store {path}: it is there, and cannot be replaced") from None
+        raise
     except Exception as error:  # whatever the file system's own library raises
         raise ImageRouterStorageError(f"Could not store {path}: {type(error).__name__}: {error}") from error
     return path
 
 
-def names_in(location: str, prefix: str = "") -> set[str]:
+def names_in(folder: ObjectStoragePath, prefix: str = "") -> set[str]:
     """
     Return the names of the files in a folder, as they are now.
 
-    :param location: as for :func:`to_path`
+    :param folder: from :func:`prepare_folder`
     :param prefix: only those that begin with this; an object store is asked for no others
     :raises ImageRouterStorageError: if the file system does not tell
     """
-    folder = to_path(location)
     fs, path = folder.fs, folder.path.rstrip("/")
     try:
         fs.invalidate_cache()
@@ -119,9 +137,35 @@ def names_in(location: str, prefix: str = "") -> set[str]:
     except FileNotFoundError:
         return set()
     except Exception as error:  # whatever the file system's own library raises
-        raise ImageRouterStorageError(f"Could not look into {folder}: {type(error).__name__}: {error}") from error
-    names = (str(name).removeprefix("/").removeprefix(f"{path.removeprefix('/')}/").rstrip("/") for name in found)
+        raise ImageRouterStorageError(
+            f"Could not look into {folder}: {type(error).__name__}: {error}", billed="no"
+        ) from error
+    names = (str(name).strip("/").removeprefix(f"{path.strip('/')}/") for name in found)
     return {name for name in names if name.startswith(prefix) and "/" not in name}
+
+
+def find_pictures(folder: ObjectStoragePath, stems: Sequence[str]) -> dict[str, str]:
+    """
+    Return the files that have one of some names, with the extension of any picture or video.
+
+    :param folder: from :func:`prepare_folder`
+    :param stems: names without extension
+    :return: a file's name by its stem; the first one, if several have the same
+    :raises ImageRouterStorageError: if the file system does not tell
+    """
+    extensions = set(EXTENSIONS.values())
+    wanted = set(stems)
+    if folder.protocol in LOCAL and len(wanted) <= FEW:
+        possible = (f"{stem}.{extension}" for stem in wanted for extension in extensions)
+        names = {name for name in possible if Path(folder.path, name).exists()}
+    else:
+        names = names_in(folder, commonprefix(list(wanted)))  # noqa: RUF071  # no folders are meant
+    found: dict[str, str] = {}
+    for name in sorted(names):
+        stem, _, extension = name.rpartition(".")
+        if stem in wanted and extension in extensions:
+            found.setdefault(stem, name)
+    return found
 
 
 def is_there(location: str | None, size: int | None) -> bool:
@@ -176,7 +220,7 @@ def _try_writing(folder: ObjectStoragePath) -> None:
         probe.fs.rm_file(probe.path)
 
 
-def _write_and_sync(content: bytes, path: Path) -> None:
+def _write_and_sync(content: bytes, path: Path, *, replace: bool) -> None:
     """Write a local file beside its place and rename it; put both on the disk, so that they outlive a power cut."""
     partial = path.with_name(f".{uuid4().hex}.part")
     try:
@@ -184,6 +228,8 @@ def _write_and_sync(content: bytes, path: Path) -> None:
             file.write(content)
             file.flush()
             os.fsync(file.fileno())
+        if not replace:
+            _claim(partial, path)
         partial.replace(path)
     except BaseException:
         partial.unlink(missing_ok=True)
@@ -193,6 +239,31 @@ def _write_and_sync(content: bytes, path: Path) -> None:
         os.fsync(folder)
     finally:
         os.close(folder)
+
+
+def _check_free(path: ObjectStoragePath) -> None:
+    """
+    Look whether a name is free.
+
+    :raises FileExistsError: if a file has it
+    """
+    path.fs.invalidate_cache()
+    if path.fs.exists(path.path):
+        raise FileExistsError(str(path))
+
+
+def _claim(partial: Path, path: Path) -> None:
+    """
+    Take a name that no file has.
+
+    :raises FileExistsError: if one has it
+    """
+    try:
+        path.hardlink_to(partial)
+    except FileExistsError:
+        raise
+    except OSError:  # a mount without hard links: for a moment the file is empty
+        path.open("x").close()
 
 
 def _write_and_rename(content: bytes, folder: ObjectStoragePath, path: ObjectStoragePath) -> None:

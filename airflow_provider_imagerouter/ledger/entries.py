@@ -141,6 +141,7 @@ class Entries:
 
     def __init__(self, lines: Iterable[bytes]) -> None:
         self.spent = Decimal(0)
+        self.is_new = True
         self.last_notes = LastNotes()
         self.api_keys: dict[str, KeyCalls] = {}
         self._open: dict[str, Intent] = {}
@@ -195,6 +196,7 @@ class Entries:
             case {"api_key": str(name), "id": key_id}:
                 self.api_keys.setdefault(name, KeyCalls(name, key_id))
             case {"intent": str(key), "price": price}:
+                self.is_new = False
                 if before := self._open.get(key):
                     self.spent += before.price
                 intent = Intent(key, _usd(price), note.get("model"), note.get("at"), note.get("with"))

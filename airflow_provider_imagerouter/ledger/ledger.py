@@ -59,6 +59,11 @@ class Ledger:
         """USD that all attempts before this one spent, or may have spent."""
         return self._read.spent
 
+    @property
+    def is_new(self) -> bool:
+        """Whether no attempt before this one sent anything."""
+        return self._read.is_new
+
     async def open(self) -> None:
         """
         Begin an attempt: wait until no other one may spend, claim the ledger, and read it.

@@ -15,7 +15,7 @@ from airflow_provider_imagerouter.api.request import check_n, check_parameter
 from airflow_provider_imagerouter.compat import PROMPT_FILES, is_final
 from airflow_provider_imagerouter.engine.checks import read_models
 from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
-from airflow_provider_imagerouter.files.naming import clean_name
+from airflow_provider_imagerouter.files.naming import check_pattern, clean_name
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 from airflow_provider_imagerouter.money import to_usd
 from airflow_provider_imagerouter.operators.failure import as_raised
@@ -69,6 +69,7 @@ class ImageRouterBaseOperator(BaseOperator):
         for name in sorted(self._given):
             if is_final(getattr(self, name)):
                 self._check(name, getattr(self, name))
+        check_pattern(getattr(self, "filename", None))
         self._check_complete()
 
     def _check_given(self) -> None:

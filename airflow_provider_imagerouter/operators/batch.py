@@ -11,7 +11,7 @@ from airflow_provider_imagerouter.api.request import check_n, check_parameter
 from airflow_provider_imagerouter.compat import is_final, is_resolved_later
 from airflow_provider_imagerouter.engine.checks import read_models
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.files.naming import clean_name
+from airflow_provider_imagerouter.files.naming import check_pattern, clean_name
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_imagerouter.engine.engine import OrphanPolicy
+    from airflow_provider_imagerouter.engine.existing import IfExists
     from airflow_provider_imagerouter.engine.work import Work
     from airflow_provider_imagerouter.identity import Identity
     from airflow_provider_imagerouter.results import Manifest
@@ -56,11 +57,12 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         )
 
     :param requests: each a prompt, or a dict of the parameters of a generation or edit, ``extra_body`` and ``n`` among
-        them; also ``filename``, the name of its pictures without extension, and ``metadata``, a flat dict that is
-        carried into its row of the results
+        them; also ``filename``, the name of its pictures without extension or a pattern, and ``metadata``, a flat
+        dict that is carried into its row of the results and into its records
     :param result_path: the folder for pictures and results: local, or any fsspec URI. Use a folder of its own for each
         run of the Dag; a mapped task's index is added to it
-    :param filename: what the names of pictures begin with, for requests that have no name of their own
+    :param filename: a pattern for the names of pictures, such as ``{index:03d}-{prompt:slug}`` (docs/files.md), or what
+        they begin with, for requests that have no name of their own
     :param model: model id for requests that name none; the connection's default model if None
     :param fallback_models: ids of models that are asked, one after the other, where a request's own model could not
         make it and nothing was billed: its provider failed, or there is no such model any more; for requests that have
@@ -73,6 +75,8 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         ``"resubmit"`` (it may be paid twice), ``"resubmit_unbilled"`` (only what was not
         billed; needs a connection with a management key) or ``"fail"``
     :param validate_model: whether to check each request against the catalogue before it is sent
+    :param if_exists: what to do about a file that has a picture's name already: ``"replace"`` it, ``"keep"`` it instead
+        of paying for another, or ``"fail"`` before anything is paid
     :param deferrable: whether to do the work in the triggerer, so that it holds no worker slot; ``[operators]
         default_deferrable`` if None
     :param imagerouter_conn_id: connection of type ``imagerouter``
@@ -103,6 +107,7 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         max_cost_usd: float | str | None = None,
         on_orphaned_intent: OrphanPolicy = "resubmit",
         validate_model: bool = False,
+        if_exists: IfExists = "replace",
         deferrable: bool | None = None,
         imagerouter_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
@@ -112,6 +117,7 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
             max_cost_usd=max_cost_usd,
             on_orphaned_intent=on_orphaned_intent,
             validate_model=validate_model,
+            if_exists=if_exists,
             deferrable=deferrable,
             imagerouter_conn_id=imagerouter_conn_id,
             **kwargs,
@@ -126,6 +132,8 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
             raise ImageRouterInputError(f"max_concurrency must be a whole number from 1, not {max_concurrency!r}")
         if is_final(requests) or isinstance(requests, list | tuple):
             read_requests(requests, self.model, fallback_models)
+        if not self._expanded:
+            check_patterns(requests)
         self._check_known()
 
     @override
@@ -173,6 +181,22 @@ def read_requests(requests: Any, model: str | None, fallback_models: Any = None)
         except ImageRouterInputError as error:
             raise ImageRouterInputError(f"requests[{index}]: {error}") from None
     return read
+
+
+def check_patterns(requests: Any) -> None:
+    """
+    Check the fields of the requests' filenames as they are written in a Dag.
+
+    :param requests: prompts and dicts, as far as they are known
+    :raises ImageRouterInputError: if something between braces is no field
+    """
+    if not isinstance(requests, list | tuple):
+        return
+    for index, request in enumerate(requests):
+        try:
+            check_pattern(request.get("filename") if isinstance(request, Mapping) else None)
+        except ImageRouterInputError as error:
+            raise ImageRouterInputError(f"requests[{index}]: {error}") from None
 
 
 def _read_request(request: Any, model: str | None, fallback_models: Any) -> dict[str, Any]:

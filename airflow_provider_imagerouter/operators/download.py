@@ -6,14 +6,16 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from typing_extensions import override
 
+from airflow_provider_imagerouter.engine.existing import check_if_exists
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
-from airflow_provider_imagerouter.files.naming import task_stem
+from airflow_provider_imagerouter.files.naming import picture_stem, task_stem
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 from airflow_provider_imagerouter.operators.base import ImageRouterBaseOperator
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
 
+    from airflow_provider_imagerouter.engine.existing import IfExists
     from airflow_provider_imagerouter.records import Record
 
 
@@ -22,15 +24,18 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
     Fetch pictures and store them under ``output_path``; free of charge.
 
     For pipelines that generate first and store later. Returns the records with ``path`` set; of a picture given by
-    its link alone, nothing but the link and the file is known. The API key is not sent to the links. All parameters
-    are templated. Example::
+    its link alone, nothing but the link and the file is known. The API key is not sent to the links. Parameters
+    are templated unless they say otherwise. Example::
 
         ImageRouterDownloadOperator(task_id="store", image=poster.output, output_path="/data/posters")
 
     :param image: a record, a URL, a path, or a list of these
     :param output_path: the folder to store pictures in: local, or any fsspec URI such as ``s3://conn@bucket/folder``
-    :param filename: name of the stored picture; its extension follows from its bytes. It may come from data. A mapped
-        task's index is added, unless ``filename`` itself is mapped. None for a name that no other task instance has
+    :param filename: name of the stored picture, or a pattern with fields, such as ``{run_id}-{index}``
+        (docs/files.md); its extension follows from its bytes. It may come from data. A mapped task's index is added,
+        unless ``filename`` itself is mapped or has it. None for a name that no other task instance has
+    :param if_exists: what to do about a file that has such a name already: ``"replace"`` it, ``"keep"`` it instead
+        of fetching another, or ``"fail"`` before anything is fetched; not templated
     :param imagerouter_conn_id: connection of type ``imagerouter``, for its timeouts
     :param kwargs: those of every operator
     """
@@ -44,6 +49,7 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
         image: Any,
         output_path: str,
         filename: str | None = None,
+        if_exists: IfExists = "replace",
         imagerouter_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -51,6 +57,8 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
         self.image = image
         self.output_path = output_path
         self.filename = filename
+        self.if_exists: IfExists = if_exists
+        check_if_exists(if_exists)
         self._check_known()
 
     @override
@@ -67,7 +75,7 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
 
         try:
             stem = task_stem(self.filename, Identity.of(context), is_mapped="filename" in self._expanded)
-            stored = self._run(self._store(str(self.output_path), stem))
+            stored = self._run(self._store(str(self.output_path), stem, is_first=context["ti"].try_number <= 1))
         except ImageRouterStorageError as error:
             # It was not billed by this task: whoever made the picture paid for it.
             raise ImageRouterStorageError(str(error), status_code=error.status_code, billed="no") from error
@@ -75,12 +83,21 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
             self.log.info("Stored %s", describe_stored(record))
         return stored
 
-    async def _store(self, folder: str, stem: str) -> list[Record]:
+    async def _store(self, folder: str, stem: str, *, is_first: bool) -> list[Record]:
+        from airflow_provider_imagerouter.engine.existing import ExistingFiles
         from airflow_provider_imagerouter.engine.inputs import records
         from airflow_provider_imagerouter.engine.pictures import PictureStore
         from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
 
         settings = await ImageRouterAsyncHook(self.imagerouter_conn_id).get_settings()
         found = records(self.image, "image")
-        store = await PictureStore.open(folder, settings)
-        return [await store.add(record, None, stem, number) for number, record in enumerate(found, start=1)]
+        store = await PictureStore.open(folder, settings, replace=self.if_exists == "replace")
+        existing = ExistingFiles(store, self.if_exists)
+        stems = [picture_stem(stem, number) for number in range(1, len(found) + 1)]
+        if is_first or self.if_exists == "keep":  # a retry finds what it stored itself
+            await existing.look(stems, is_new=True)
+        stored = []
+        for number, record in enumerate(found, start=1):
+            kept = await existing.heed(stems[number - 1])
+            stored += kept or [await store.add(record, None, stem, number)]
+        return stored

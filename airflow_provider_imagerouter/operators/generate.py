@@ -11,6 +11,7 @@ from airflow_provider_imagerouter.operators.request import ImageRouterRequestOpe
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.engine.engine import OrphanPolicy
+    from airflow_provider_imagerouter.engine.existing import IfExists
 
 
 class ImageRouterGenerateOperator(ImageRouterRequestOperator):
@@ -41,13 +42,16 @@ class ImageRouterGenerateOperator(ImageRouterRequestOperator):
     :param n: how many candidates, 1 to 100; each is a call and a bill of its own, 4 at a time
     :param output_path: the folder to store pictures in: local, or any fsspec URI such as ``s3://conn@bucket/folder``;
         None to pass on ImageRouter's links
-    :param filename: name of the stored picture; its extension follows from its bytes. It may come from data. A mapped
-        task's index is added, unless ``filename`` itself is mapped. None for a name that no other task instance has
+    :param filename: name of the stored picture, or a pattern with fields, such as ``{index:03d}-{prompt:slug}``
+        (docs/files.md); its extension follows from its bytes. It may come from data. A mapped task's index is added,
+        unless ``filename`` itself is mapped or has it. None for a name that no other task instance has
     :param max_cost_usd: USD that all attempts of the task together may spend; the connection's limit if None
     :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
         ``"resubmit"`` (it may be paid twice), ``"resubmit_unbilled"`` (only what was not
         billed; needs a connection with a management key) or ``"fail"``; not templated
     :param validate_model: whether to check the request against the catalogue before it is sent; not templated
+    :param if_exists: what to do about a file that has such a name already: ``"replace"`` it, ``"keep"`` it instead
+        of paying for another, or ``"fail"`` before anything is paid; not templated
     :param deferrable: whether to do the work in the triggerer, so that it holds no worker slot; ``[operators]
         default_deferrable`` if None; not templated
     :param imagerouter_conn_id: connection of type ``imagerouter``
@@ -74,6 +78,7 @@ class ImageRouterGenerateOperator(ImageRouterRequestOperator):
         max_cost_usd: float | str | None = None,
         on_orphaned_intent: OrphanPolicy = "resubmit",
         validate_model: bool = False,
+        if_exists: IfExists = "replace",
         deferrable: bool | None = None,
         imagerouter_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
@@ -86,6 +91,7 @@ class ImageRouterGenerateOperator(ImageRouterRequestOperator):
             max_cost_usd=max_cost_usd,
             on_orphaned_intent=on_orphaned_intent,
             validate_model=validate_model,
+            if_exists=if_exists,
             deferrable=deferrable,
             imagerouter_conn_id=imagerouter_conn_id,
             **kwargs,

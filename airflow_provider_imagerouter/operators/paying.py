@@ -10,6 +10,7 @@ from airflow.providers.common.compat.sdk import conf
 from typing_extensions import override
 
 from airflow_provider_imagerouter.compat import task_state_store
+from airflow_provider_imagerouter.engine.existing import check_if_exists
 from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
 from airflow_provider_imagerouter.operators.base import ImageRouterBaseOperator
 from airflow_provider_imagerouter.operators.failure import as_raised
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from airflow.sdk import Context
 
     from airflow_provider_imagerouter.engine.engine import OrphanPolicy
+    from airflow_provider_imagerouter.engine.existing import IfExists
     from airflow_provider_imagerouter.engine.work import Work
     from airflow_provider_imagerouter.identity import Identity
     from airflow_provider_imagerouter.ledger.place import Place
@@ -40,6 +42,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         billed; needs a connection with a management key) or ``"fail"``
     :param validate_model: check each request against the catalogue before it is sent: that the model makes what is
         asked for, and takes the picture, mask, size and seconds given; an id that the catalogue lacks only warns
+    :param if_exists: what to do about a file that has a picture's name: ``"replace"``, ``"keep"`` or ``"fail"``
     :param deferrable: do the work in the triggerer, so that it holds no worker slot; ``[operators]
         default_deferrable`` if None
     """
@@ -51,6 +54,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         max_cost_usd: float | str | None = None,
         on_orphaned_intent: OrphanPolicy = "resubmit",
         validate_model: bool = False,
+        if_exists: IfExists = "replace",
         deferrable: bool | None = None,
         **kwargs: Any,
     ) -> None:
@@ -59,6 +63,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         self.max_cost_usd = max_cost_usd
         self.validate_model = validate_model
         self.on_orphaned_intent = on_orphaned_intent
+        self.if_exists = if_exists
         self.deferrable = (
             conf.getboolean("operators", "default_deferrable", fallback=False) if deferrable is None else deferrable
         )
@@ -66,6 +71,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
             raise ImageRouterInputError(
                 f"on_orphaned_intent must be 'resubmit', 'resubmit_unbilled' or 'fail', not {on_orphaned_intent!r}"
             )
+        check_if_exists(if_exists)
 
     @override
     def _execute(self, context: Context) -> Any:
@@ -134,6 +140,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
             "max_cost_usd": None if self.max_cost_usd is None else str(self.max_cost_usd),
             "on_orphaned_intent": self.on_orphaned_intent,
             "validate_model": self.validate_model,
+            "if_exists": self.if_exists,
         }
 
     @abstractmethod

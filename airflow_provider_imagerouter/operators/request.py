@@ -70,11 +70,13 @@ class ImageRouterRequestOperator(ImageRouterPayingOperator):
         from airflow_provider_imagerouter.engine.work import SingleWork
         from airflow_provider_imagerouter.identity import Identity
 
+        parameters = {name: getattr(self, name) for name in self.parameter_fields}
+        is_mapped = "filename" in self._expanded
         return SingleWork(
             **self._conditions(context),
-            parameters={name: getattr(self, name) for name in self.parameter_fields},
+            parameters=parameters,
             n=check_n(self.n),
-            stem=task_stem(self.filename, Identity.of(context), is_mapped="filename" in self._expanded),
+            stem=task_stem(self.filename, Identity.of(context), is_mapped=is_mapped, parameters=parameters),
             output=self.makes,
             fallback_models=[] if self.fallback_models is None else read_models(self.fallback_models),
         )

@@ -47,6 +47,7 @@ def test_each_row_has_its_request(attempts, set_extra):
     assert [row["billed"] for row in rows] == ["yes", "yes", "yes", "no"]
     assert sum(row["cost_usd"] for row in rows) == pytest.approx(manifest["cost_usd"])
     assert rows[1]["records"][0]["path"].endswith("/Armchair.webp")
+    assert [record["metadata"] for row in rows for record in row["records"]] == [row["metadata"] for row in rows[:3]]
     assert rows[3]["error_type"] == "ImageRouterContentPolicyError"
     assert len({row["id"] for row in rows}) == 4
 
@@ -61,6 +62,14 @@ def test_names_of_pictures(attempts):
     attempts.batch(requests, filename="shop")
     names = [path.name for path in attempts.pictures]
     assert names == ["Chair-00001.webp", "chair-00000.webp", "lamp-1.webp", "lamp-2.webp", "shop-00003.webp"]
+
+
+def test_names_by_a_pattern(attempts):
+    requests = ["A chair", {"prompt": "x", "filename": "{metadata[sku]}", "metadata": {"sku": "B 7"}}, "Lamps, two"]
+    manifest = attempts.batch(requests, filename="{index:03d}-{prompt:slug}")
+    assert [path.name for path in attempts.pictures] == ["000-a-chair.webp", "002-lamps-two.webp", "B-7.webp"]
+    again = attempts.batch(requests, filename="{index:03d}-{prompt:slug}", max_tries=1)
+    assert again["pictures"] == manifest["pictures"] == len(attempts.pictures) == 3
 
 
 def test_a_log_counts_as_the_rows_do(attempts, caplog):
