@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
@@ -116,3 +117,6 @@ async def _read(call: Call[T], reply: Reply) -> T:
 def _reader() -> ThreadPoolExecutor:
     """Return the thread for large answers: decoding keeps the interpreter busy, and several at once would starve it."""
     return ThreadPoolExecutor(1, "imagerouter-reader")
+
+
+os.register_at_fork(after_in_child=_reader.cache_clear)  # threads do not cross a fork

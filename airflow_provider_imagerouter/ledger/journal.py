@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -138,3 +139,6 @@ async def in_thread(function: Callable[..., T], *args: object) -> T:
 def _threads() -> ThreadPoolExecutor:
     """Return the process's threads for ledgers: not asyncio's, which a full disk or a slow store could use up."""
     return ThreadPoolExecutor(16, thread_name_prefix="imagerouter-ledger")
+
+
+os.register_at_fork(after_in_child=_threads.cache_clear)  # threads do not cross a fork
