@@ -3,11 +3,34 @@
 from __future__ import annotations
 
 from airflow_provider_imagerouter.api.credits import read_credits
-from contract.expectation import USD, Check, Expectation, Seen, describe, field, refusal
+from airflow_provider_imagerouter.exceptions import (
+    ImageRouterAuthenticationError,
+    ImageRouterInvalidRequestError,
+    ImageRouterRateLimitError,
+    ImageRouterServerError,
+)
+from contract.expectation import (
+    USD,
+    Check,
+    Expectation,
+    Seen,
+    Verdict,
+    describe,
+    field,
+    find,
+    refusal,
+    refused,
+    verdict,
+)
 from contract.server import CHAT, IMAGES, NO_MODEL, RESPONSES, TEST_IMAGE, Answered, Ask, Server
 
 BURST = 40
 """How many calls at once bring about a 429: twice of what one client may send in a second."""
+
+NO_429 = Seen(f"no 429 to {BURST} calls at once", Verdict.NOT_SEEN)
+
+LONGEST_WAIT = 60
+"""Seconds that a limit may ask to wait for and be no daily one."""
 
 PICTURE = {"model": TEST_IMAGE, "prompt": "contract"}
 
@@ -27,15 +50,15 @@ BROKEN_JSON = Ask("POST", IMAGES, content=b'{"model": ')
 
 def _credits_can_be_read(server: Server) -> Seen:
     read_credits(server.ask(CREDITS).copy())
-    return Seen("so it is", True)
+    return verdict("so it is", fits=True)
 
 
 def _unknown_route(server: Server) -> Seen:
     answered = server.ask(UNKNOWN_ROUTE)
-    payload = answered.payload
-    return Seen(
-        describe(answered), answered.status_code == 404 and not (isinstance(payload, dict) and "error" in payload)
-    )
+    error = refused(answered)
+    has_error, _ = find(answered.payload, "error")
+    fits = error is not None and "check the connection's Base URL" in str(error)
+    return verdict(describe(answered), fits, as_ever=not has_error)
 
 
 def _too_many(server: Server) -> Answered | None:
@@ -45,20 +68,21 @@ def _too_many(server: Server) -> Answered | None:
 
 
 def _retry_after(server: Server) -> Seen:
-    refused = _too_many(server)
-    if refused is None:
-        return Seen(f"no 429 to {BURST} calls at once", None)
-    retry_after = refused.header("Retry-After")
-    seconds = float(retry_after) if retry_after else -1
-    return Seen(f"`Retry-After`: {retry_after}" if retry_after else "a 429 without it", 0 <= seconds <= 60)
+    too_many = _too_many(server)
+    if too_many is None:
+        return NO_429
+    error = refused(too_many)
+    asked = too_many.header("Retry-After")
+    fits = isinstance(error, ImageRouterRateLimitError) and asked is not None and error.retry_after <= LONGEST_WAIT
+    return verdict("a 429 without it" if asked is None else f"`Retry-After`: {asked}", fits)
 
 
 def _too_many_says_so(server: Server) -> Seen:
-    refused = _too_many(server)
-    if refused is None:
-        return Seen(f"no 429 to {BURST} calls at once", None)
-    payload = refused.payload
-    return Seen(describe(refused), isinstance(payload, dict) and "error" in payload)
+    too_many = _too_many(server)
+    if too_many is None:
+        return NO_429
+    has_error, _ = find(too_many.payload, "error")
+    return verdict(describe(too_many), has_error)
 
 
 _AUTHENTICATION = (
@@ -71,21 +95,36 @@ CHECKS = (
     Check("credits: what was spent", field(CREDITS, "credit_usage", USD), _CREDITS),
     Check("credits: what was paid in", field(CREDITS, "total_deposits", USD), _CREDITS),
     Check("credits: for this package", Expectation("can be read", _credits_can_be_read), _CREDITS),
-    Check("a wrong key", refusal(WRONG_KEY, 401, "unauthorized"), _AUTHENTICATION),
-    Check("a key of the wrong length", refusal(SHORT_KEY, 401, "unauthorized"), _AUTHENTICATION),
-    Check("no key", refusal(NO_KEY, 401, "unauthorized"), _AUTHENTICATION),
-    Check("credits with a wrong key", refusal(CREDITS_WITH_WRONG_KEY, 401, "unauthorized"), _AUTHENTICATION),
+    Check("a wrong key", refusal(WRONG_KEY, 401, "unauthorized", kind=ImageRouterAuthenticationError), _AUTHENTICATION),
+    Check(
+        "a key of the wrong length",
+        refusal(SHORT_KEY, 401, "unauthorized", kind=ImageRouterAuthenticationError),
+        _AUTHENTICATION,
+    ),
+    Check("no key", refusal(NO_KEY, 401, "unauthorized", kind=ImageRouterAuthenticationError), _AUTHENTICATION),
+    Check(
+        "credits with a wrong key",
+        refusal(CREDITS_WITH_WRONG_KEY, 401, "unauthorized", kind=ImageRouterAuthenticationError),
+        _AUTHENTICATION,
+    ),
     *(
         Check(
             f"{path} with a wrong key",
-            refusal(ask, 401, "unauthorized"),
+            refusal(ask, 401, "unauthorized", kind=ImageRouterAuthenticationError),
             "Text models cannot be reached where common-ai's tasks look for them",
         )
         for path, ask in WORDS_WITH_WRONG_KEY.items()
     ),
     Check(
         "a model that there is not",
-        refusal(UNKNOWN_MODEL, 400, "invalid_request_error", NO_MODEL, "is not available"),
+        refusal(
+            UNKNOWN_MODEL,
+            400,
+            "invalid_request_error",
+            NO_MODEL,
+            "is not available",
+            kind=ImageRouterInvalidRequestError,
+        ),
         "`fallback_models` are not asked where a model is gone, and a mistyped id gets no ids near it",
     ),
     Check(
@@ -95,7 +134,7 @@ CHECKS = (
     ),
     Check(
         "JSON that cannot be read",
-        refusal(BROKEN_JSON, 500, "internal_error"),
+        refusal(BROKEN_JSON, 500, "internal_error", kind=ImageRouterServerError),
         "The API's own 500 is not told from a proxy's: a call that never ran counts as perhaps billed, and budgets and "
         "`on_orphaned_intent` treat it so",
     ),

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from airflow_provider_imagerouter.api.books import read_books
+from airflow_provider_imagerouter.exceptions import ImageRouterAuthenticationError
 from contract.expectation import (
-    TEXT,
     USD,
     Check,
     Expectation,
@@ -16,6 +16,7 @@ from contract.expectation import (
     describe,
     refusal,
     taken,
+    verdict,
 )
 from contract.server import API_KEYS, IMAGES, TEST_IMAGE, Ask, Server
 
@@ -34,7 +35,7 @@ MISUSED = Ask("POST", IMAGES, key="management", json={"model": TEST_IMAGE, "prom
 BOOKS = Ask("GET", "/v1/credits?by_api_key=true")
 BOOKS_OF_MADE = Ask("GET", "/v1/credits?by_api_key=true", key="minted")
 
-ID = Kind("a text", TEXT.includes, is_private=True)
+ID = Kind("a text", lambda value: isinstance(value, str) and bool(value), is_private=True)
 AMOUNT_OR_NULL = Kind("an amount or null", lambda value: value is None or USD.includes(value))
 FLAG = Kind("true or false", lambda value: isinstance(value, bool))
 TIME = Kind("a time, or null", lambda value: value is None or bool(datetime.fromisoformat(value)))
@@ -44,7 +45,7 @@ NAUGHT = Kind("0", lambda value: USD.includes(value) and float(value) == 0)
 
 def _made(server: Server) -> Seen:
     answered = server.ask(MADE)
-    return Seen(describe(answered), 200 <= answered.status_code < 300 and server.has_made_a_key)
+    return verdict(describe(answered), server.has_made_a_key)
 
 
 def _row(ask: Ask, name: str, kind: Kind) -> Expectation:
@@ -54,8 +55,8 @@ def _row(ask: Ask, name: str, kind: Kind) -> Expectation:
         server.ask(USED)
         row = _books(server, ask)
         if row is None:
-            return Seen("no row of that name", False)
-        return kind.see(row[name]) if name in row else Seen(f"only {', '.join(row)}", False)
+            return verdict("no row of that name", fits=False)
+        return kind.see(row[name]) if name in row else verdict(f"only {', '.join(row)}", fits=False)
 
     return Expectation(f"`usage_by_api_key[].{name}`: {kind.text}", look)
 
@@ -63,7 +64,7 @@ def _row(ask: Ask, name: str, kind: Kind) -> Expectation:
 def _can_be_read(server: Server) -> Seen:
     server.ask(USED)
     books = read_books(server.ask(BOOKS).copy()).of(NAME, None)
-    return Seen(f"{books.requests} call(s), ${books.spent}", books.requests == 1 and books.spent == 0)
+    return verdict(f"{books.requests} call(s), ${books.spent}", books.requests == 1 and books.spent == 0)
 
 
 def _books(server: Server, ask: Ask) -> dict[str, Any] | None:
@@ -82,12 +83,12 @@ CHECKS = (
     Check("the new key makes a picture", taken(USED), _MINTING),
     Check(
         "another key makes no keys",
-        refusal(REFUSED, 401, "unauthorized"),
+        refusal(REFUSED, 401, "unauthorized", kind=ImageRouterAuthenticationError),
         "A connection whose management key is a plain one is not told so",
     ),
     Check(
         "a management key makes no pictures",
-        refusal(MISUSED, 401, "unauthorized"),
+        refusal(MISUSED, 401, "unauthorized", kind=ImageRouterAuthenticationError),
         "A connection whose API key is a management key is not told so",
     ),
     Check("books: which key", _row(BOOKS, "api_key_id", ID), _SETTLING),

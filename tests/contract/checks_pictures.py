@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import io
 import re
-import time
+from datetime import UTC, datetime, timedelta
 from itertools import zip_longest
 
 from PIL import Image
 
-from airflow_provider_imagerouter.api.answer import read_answer
 from airflow_provider_imagerouter.api.call import UploadedFile
 from airflow_provider_imagerouter.api.request import (
     MAX_FILE_BYTES,
@@ -21,28 +20,25 @@ from airflow_provider_imagerouter.api.request import (
     RESPONSE_FORMATS,
 )
 from contract.expectation import (
-    BASE64,
     LINK,
-    NUMBER,
-    ONE,
     TEXT_OR_NULL,
-    ZERO,
     Check,
     Expectation,
     Kind,
     Seen,
+    Verdict,
     field,
-    find,
     header,
+    made,
+    read,
     refusal,
     taken,
+    verdict,
 )
 from contract.server import EDITS, IMAGES, TEST_IMAGE, TEST_VIDEO, VIDEOS, Ask, Server
 
 HEARTBEAT_SECONDS = 7.0
 """How long a call takes in which a heartbeat must have come: they come every three seconds."""
-
-DAY = 24 * 60 * 60
 
 
 def _ask(**parameters: object) -> Ask:
@@ -75,8 +71,8 @@ VIDEO = Ask("POST", VIDEOS, json={"model": TEST_VIDEO, "prompt": "contract"})
 
 
 def _link(server: Server, ask: Ask) -> str:
-    found, link = find(server.ask(ask).payload, "data.0.url")
-    if not found or not isinstance(link, str):
+    link = read(server, ask).pictures[0].url
+    if link is None:
         raise ValueError("there is no link")
     return link
 
@@ -87,7 +83,7 @@ def _fetched(ask: Ask, *, what: str, begins: bytes) -> Expectation:
     def look(server: Server) -> Seen:
         answered, _ = server.once(("fetched", ask), lambda: server.fetch(_link(server, ask)))
         fits = answered.status_code == 200 and re.match(begins, answered.body, re.DOTALL) is not None
-        return Seen(f"{answered.status_code}, {len(answered.body)} bytes, {answered.header('Content-Type')}", fits)
+        return verdict(f"{answered.status_code}, {len(answered.body)} bytes, {answered.header('Content-Type')}", fits)
 
     return Expectation(f"200 with {what}, without a key", look)
 
@@ -97,32 +93,30 @@ def _kept(server: Server) -> Seen:
     _, first = server.once(("fetched", PICTURE), lambda: server.fetch(_link(server, PICTURE)))
     answered, second = server.fetch(_link(server, PICTURE))
     connection = "the same connection" if first == second else "a new connection"
-    return Seen(f"{answered.status_code} over {connection}", answered.status_code == 200)
+    return verdict(f"{answered.status_code} over {connection}", answered.status_code == 200)
 
 
 def _heartbeats(server: Server) -> Seen:
     each = [server.ask(ask) for ask in (VIDEO, PICTURE)]
     number = max(len(answered.body) - len(answered.body.lstrip()) for answered in each)
     longest = max(answered.seconds for answered in each)
-    if number:
-        return Seen(f"{number} in {longest:.1f} s", True)
-    return Seen(f"none in {longest:.1f} s", False if longest >= HEARTBEAT_SECONDS else None)
+    text = f"{number or 'none'} in {longest:.1f} s"
+    return verdict(text, number > 0) if number or longest >= HEARTBEAT_SECONDS else Seen(text, Verdict.NOT_SEEN)
 
 
-def _can_be_read(ask: Ask) -> Expectation:
-    def look(server: Server) -> Seen:
-        found = read_answer(server.ask(ask).copy())
-        return Seen(str(found), not found.dropped)
-
-    return Expectation("can be read, nothing left over", look)
+def _has_cost(ask: Ask) -> Expectation:
+    return made(ask, "cost", FREE, lambda answer: answer.cost)
 
 
-def _is_now(value: object) -> bool:
-    seconds = float(value)  # type: ignore[arg-type]
-    return any(abs(unit * seconds - time.time()) < DAY for unit in (1, 0.001))
+def _has_link(ask: Ask) -> Expectation:
+    return made(ask, "data[0].url", LINK, lambda answer: answer.pictures[0].url)
 
 
-NOW = Kind("now, in seconds or milliseconds since 1970", _is_now)
+FREE = Kind("the number 0", lambda cost: cost == 0)
+KNOWN = Kind("a number", lambda latency: latency is not None)
+NOW = Kind("now, in seconds or milliseconds since 1970", lambda time: abs(datetime.now(UTC) - time) < timedelta(days=1))
+ONE = Kind("one picture", lambda pictures: pictures == 1)
+BYTES = Kind("base64", lambda content: len(content) > 0, is_private=True)
 POLICY = Kind("like 20;w=1", lambda value: re.match(r"[0-9]+;\s*w=[0-9]+", value) is not None)
 CLOSE = Kind("close", lambda value: value.lower() == "close")
 
@@ -132,15 +126,16 @@ _COST = "`cost_usd` of records and tasks is null or wrong, and budgets count the
 
 CHECKS = (
     Check("a picture", taken(PICTURE), "Nothing can be generated"),
-    Check("a picture: for this package", _can_be_read(PICTURE), "Nothing, or not all that is paid for, can be used"),
+    Check("a picture: its link", _has_link(PICTURE), "Records have no `url`, and nothing can be stored"),
+    Check("a picture: its cost", _has_cost(PICTURE), _COST),
     Check(
-        "a picture: its link", field(PICTURE, "data.0.url", LINK), "Records have no `url`, and nothing can be stored"
+        "a picture: its latency",
+        made(PICTURE, "latency", KNOWN, lambda answer: answer.latency_ms),
+        "`latency_ms` of records is null",
     ),
-    Check("a picture: its cost", field(PICTURE, "cost", ZERO), _COST),
-    Check("a picture: its latency", field(PICTURE, "latency", NUMBER), "`latency_ms` of records is null"),
     Check(
         "a picture: its time",
-        field(PICTURE, "created", NOW),
+        made(PICTURE, "created", NOW, lambda answer: answer.created_at),
         "`created_at` of records is when the answer came, or wrong",
     ),
     Check(
@@ -150,12 +145,14 @@ CHECKS = (
     ),
     Check(
         "n and unknown parameters",
-        field(PICTURE, "data", ONE),
+        made(PICTURE, "data", ONE, lambda answer: len(answer.pictures)),
         "One call makes, and bills, several pictures, or `extra_body` is refused: `n` sends a call for each candidate",
     ),
     *(
         Check(
-            f"a picture as {name}", field(ask, "data.0.b64_json", BASE64), f'`response_format="{name}"` gives nothing'
+            f"a picture as {name}",
+            made(ask, "data[0].b64_json", BYTES, lambda answer: answer.pictures[0].content),
+            f'`response_format="{name}"` gives nothing',
         )
         for name, ask in IN_BASE64.items()
     ),
@@ -179,8 +176,8 @@ CHECKS = (
         _LIMIT,
     ),
     Check(f"{MAX_IMAGES} input pictures", taken(EDIT), "Edits of so many pictures, or all edits, are refused"),
-    Check("an edit: its link", field(EDIT, "data.0.url", LINK), "Records have no `url`, and nothing can be stored"),
-    Check("an edit: its cost", field(EDIT, "cost", ZERO), _COST),
+    Check("an edit: its link", _has_link(EDIT), "Records have no `url`, and nothing can be stored"),
+    Check("an edit: its cost", _has_cost(EDIT), _COST),
     Check(f"{MAX_IMAGES + 1} input pictures", refusal(_edit(MAX_IMAGES + 1), 400, "invalid_request_error"), _LIMIT),
     Check(f"{MAX_MASKS} masks", taken(MASKED), "Edits with so many masks, or with any, are refused"),
     Check(f"{MAX_MASKS + 1} masks", refusal(_edit(masks=MAX_MASKS + 1), 400, "invalid_request_error"), _LIMIT),
@@ -205,9 +202,8 @@ CHECKS = (
         "Several pictures cannot be stored one after the other",
     ),
     Check("a video", taken(VIDEO), "No videos can be made"),
-    Check("a video: its link", field(VIDEO, "data.0.url", LINK), "Videos cannot be stored"),
-    Check("a video: its cost", field(VIDEO, "cost", ZERO), _COST),
-    Check("a video: for this package", _can_be_read(VIDEO), "Nothing, or not all that is paid for, can be used"),
+    Check("a video: its link", _has_link(VIDEO), "Videos cannot be stored"),
+    Check("a video: its cost", _has_cost(VIDEO), _COST),
     Check(
         "a video's link",
         _fetched(VIDEO, what="an MP4 or WebM file", begins=rb"....ftyp|\x1a\x45\xdf\xa3"),

@@ -5,14 +5,28 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
+from enum import StrEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from airflow_provider_imagerouter.api.parsing import decode_base64, shorten
+from airflow_provider_imagerouter.api.answer import Answer, read_answer
+from airflow_provider_imagerouter.api.parsing import shorten
+from airflow_provider_imagerouter.api.refusal import refusal_by_status
+from airflow_provider_imagerouter.exceptions import ImageRouterError
 from contract.server import Answered, Ask, Server
 
 SHOWN = 120
 """How many characters of what was seen are shown."""
+
+
+class Verdict(StrEnum):
+    """What was seen, against what was expected."""
+
+    FITS = "fits"
+    CHANGED = "changed"
+    """Not what was expected, but the package reads it all the same."""
+    DIFFERS = "DIFFERS"
+    NOT_SEEN = "not seen"
 
 
 @dataclass(frozen=True)
@@ -21,11 +35,11 @@ class Seen:
     What was seen.
 
     :param text: in a few words
-    :param fits: whether it is as expected; None if that could not be seen
+    :param verdict: whether it is as expected
     """
 
     text: str
-    fits: bool | None
+    verdict: Verdict
 
 
 @dataclass(frozen=True)
@@ -60,9 +74,9 @@ class Check:
         try:
             seen = self.expected.look(server)
         except Exception as error:  # what answers nonsense is to be reported, too
-            seen = Seen(str(error) or type(error).__name__, False)
+            seen = Seen(str(error) or type(error).__name__, Verdict.DIFFERS)
         text = " ".join(server.clean(seen.text).split())
-        return Seen(text if len(text) <= SHOWN else f"{text[:SHOWN]}…", seen.fits)
+        return Seen(text if len(text) <= SHOWN else f"{text[:SHOWN]}…", seen.verdict)
 
 
 @dataclass(frozen=True)
@@ -85,58 +99,103 @@ class Kind:
             fits = self.includes(value)
         except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError):
             fits = False
-        shown = f"{type_of(value)}, not shown" if self.is_private else shorten(value)
-        return Seen(shown, fits)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | Decimal) and not isinstance(value, bool)
+        return verdict(f"{type_of(value)}, not shown" if self.is_private else shorten(value), fits)
 
 
 def _is_link(value: Any) -> bool:
     return urlsplit(value).scheme in ("http", "https") and bool(urlsplit(value).hostname)
 
 
-NUMBER = Kind("a number", _is_number)
-ZERO = Kind("the number 0", lambda value: _is_number(value) and value == 0)
-TEXT = Kind("a text", lambda value: isinstance(value, str) and bool(value))
-TEXT_OR_NULL = Kind("a text or null", lambda value: value is None or isinstance(value, str))
 LINK = Kind("an http(s) link", _is_link)
-BASE64 = Kind("base64", lambda value: bool(decode_base64(value)), is_private=True)
-ONE = Kind("a list with one item", lambda value: isinstance(value, list) and len(value) == 1)
+TEXT_OR_NULL = Kind("a text or null", lambda value: value is None or isinstance(value, str))
 USD = Kind("an amount, as text or number", lambda value: Decimal(value).is_finite(), is_private=True)
 
 
+def verdict(text: str, fits: bool, *, as_ever: bool = True) -> Seen:
+    """
+    Return what was seen.
+
+    :param text: in a few words
+    :param fits: whether the package can do with it
+    :param as_ever: whether it is no news
+    """
+    return Seen(text, Verdict.DIFFERS if not fits else Verdict.FITS if as_ever else Verdict.CHANGED)
+
+
 def taken(ask: Ask) -> Expectation:
-    """Expect that a call is taken, and something made."""
+    """Expect that a call is taken, and that all of its answer can be used."""
 
     def look(server: Server) -> Seen:
         answered = server.ask(ask)
+        whole = not read(server, ask).dropped
         found, data = find(answered.payload, "data")
-        return Seen(describe(answered), answered.status_code == 200 and found and isinstance(data, list) and bool(data))
+        return verdict(describe(answered), whole, as_ever=found and isinstance(data, list))
 
-    return Expectation("200 with `data`", look)
+    return Expectation("200 with a list `data`", look)
 
 
-def refusal(ask: Ask, status: int, error_type: str, *words: str) -> Expectation:
+def made(ask: Ask, name: str, kind: Kind, of: Callable[[Answer], Any]) -> Expectation:
     """
-    Expect a refusal.
+    Expect that an answer says something of what was made.
+
+    :param ask: what is answered with it
+    :param name: how the API calls it
+    :param kind: what it is
+    :param of: returns it, as the package reads it
+    """
+
+    def look(server: Server) -> Seen:
+        answer = read(server, ask)
+        seen = kind.see(of(answer))
+        if seen.verdict is Verdict.DIFFERS:
+            return verdict(f"{seen.text}, in {shorten(server.ask(ask).payload)}", fits=False)
+        return seen
+
+    return Expectation(f"`{name}`: {kind.text}", look)
+
+
+def read(server: Server, ask: Ask) -> Answer:
+    """
+    Return an answer as the package reads it.
+
+    :raises ImageRouterError: if it is no success
+    """
+    return server.once((read, ask), lambda: read_answer(server.ask(ask).copy()))
+
+
+def refusal(
+    ask: Ask, status: int, error_type: str, *words: str, kind: type[ImageRouterError] = ImageRouterError
+) -> Expectation:
+    """
+    Expect a refusal that is surely not billed.
 
     :param ask: what is refused
     :param status: its status
     :param error_type: ``error.type``
     :param words: what ``error.message`` has in it
+    :param kind: the error that the package has to raise for it
     """
 
     def look(server: Server) -> Seen:
         answered = server.ask(ask)
-        error = answered.payload["error"] if _has(answered.payload, "error") else {}
-        message = str(error.get("message")) if isinstance(error, dict) else ""
-        fits = answered.status_code == status and _has(error, "type") and error["type"] == error_type
-        return Seen(describe(answered), fits and all(word in message for word in words))
+        error = refused(answered)
+        fits = isinstance(error, kind) and error.billed == "no" and all(word in str(error) for word in words)
+        as_ever = answered.status_code == status and find(answered.payload, "error.type") == (True, error_type)
+        return verdict(describe(answered), fits, as_ever=as_ever)
 
     said = f", with {' and '.join(map(repr, words))} in `error.message`" if words else ""
     return Expectation(f"{status}, `error.type` {error_type}{said}", look)
+
+
+def refused(answered: Answered) -> ImageRouterError | None:
+    """Return the error that an answer is for the package; None if it is none."""
+    if not 200 <= answered.status_code < 300:
+        return refusal_by_status(answered.copy())
+    try:
+        read_answer(answered.copy())
+    except ImageRouterError as error:
+        return error
+    return None
 
 
 def field(ask: Ask, path: str, kind: Kind) -> Expectation:
@@ -150,10 +209,10 @@ def field(ask: Ask, path: str, kind: Kind) -> Expectation:
 
     def look(server: Server) -> Seen:
         answered = server.ask(ask)
-        if answered.status_code != 200:
-            return Seen(describe(answered), False)
         found, value = find(answered.payload, path)
-        return kind.see(value) if found else Seen(f"no `{path}` in {outline(answered)}", False)
+        if answered.status_code != 200 or not found:
+            return verdict(f"no `{path}`: {describe(answered)}", fits=False)
+        return kind.see(value)
 
     return Expectation(f"`{path}`: {kind.text}", look)
 
@@ -163,7 +222,7 @@ def header(ask: Ask, name: str, kind: Kind) -> Expectation:
 
     def look(server: Server) -> Seen:
         value = server.ask(ask).header(name)
-        return kind.see(value) if value is not None else Seen("no such header", False)
+        return kind.see(value) if value is not None else verdict("no such header", fits=False)
 
     return Expectation(f"`{name}`: {kind.text}", look)
 
@@ -182,7 +241,7 @@ def find(value: Any, path: str) -> tuple[bool, Any]:
 
 def describe(answered: Answered) -> str:
     """Say in a few words what an answer is, and nothing that is the account's own."""
-    error = answered.payload["error"] if _has(answered.payload, "error") else None
+    _, error = find(answered.payload, "error")
     if isinstance(error, dict):
         return f"{answered.status_code}, {error.get('type')}: {shorten(error.get('message'))}"
     return f"{answered.status_code}, {outline(answered)}"
@@ -202,7 +261,3 @@ def type_of(value: Any) -> str:
     """Return JSON's name of a value's type."""
     names = {dict: "an object", list: "an array", str: "a text", bool: "a boolean", type(None): "null"}
     return names.get(type(value), "a number")
-
-
-def _has(value: Any, name: str) -> bool:
-    return isinstance(value, dict) and name in value

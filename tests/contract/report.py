@@ -3,22 +3,24 @@
 from __future__ import annotations
 
 import platform
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
 from urllib.parse import urlsplit
 
 from contract import checks_account, checks_catalogue, checks_keys, checks_pictures
-from contract.expectation import Check, Seen
+from contract.expectation import Check, Seen, Verdict
 from contract.server import Server
 
 Found = tuple[Check, Seen]
 
-WORDS = {True: "fits", False: "DIFFERS", None: "not seen"}
+WORTH_TELLING = (Verdict.DIFFERS, Verdict.CHANGED)
 
 NOT_LOOKED_AT = (
     "errors in a 200, what paid calls cost, and the answers of text models: not surely to be had for nothing",
     "links that die after 30 days",
+    "lengths of videos, and videos from pictures: one video is all that is asked for",
 )
 
 
@@ -36,35 +38,41 @@ def look(server: Server, checks: Iterable[Check]) -> Iterator[Found]:
 
 
 def fits(found: Iterable[Found]) -> bool:
-    """Return whether nothing differs, and the server was there."""
-    return all(seen.fits is not False for _, seen in found)
+    """Return whether nothing breaks."""
+    return all(seen.verdict is not Verdict.DIFFERS for _, seen in found)
 
 
 def line(found: Found) -> str:
     """Return a line for the screen."""
     check, seen = found
     lines = [
-        f"{WORDS[seen.fits]:8}  {check.name}",
+        f"{seen.verdict:8}  {check.name}",
         f"{'':10}expected: {check.expected.text}",
         f"{'':10}seen:     {seen.text}",
     ]
-    if seen.fits is False:
-        lines.append(f"{'':10}breaks:   {check.breaks}")
+    if seen.verdict in WORTH_TELLING:
+        lines.append(f"{'':10}breaks:   {_breaks(found)}")
     return "\n".join(lines)
 
 
 def summary(found: Sequence[Found]) -> str:
     """Say in a line what came of it."""
-    number = {word: sum(seen.fits is fit for _, seen in found) for fit, word in WORDS.items()}
+    number = Counter(seen.verdict for _, seen in found)
     return (
-        f"{len(found)} checks: {number['fits']} fit, {number['DIFFERS']} differ, {number['not seen']} could not be seen"
+        f"{len(found)} checks: {number[Verdict.FITS]} fit, {number[Verdict.DIFFERS]} differ, "
+        f"{number[Verdict.CHANGED]} changed and are read all the same, {number[Verdict.NOT_SEEN]} could not be seen"
     )
+
+
+def _breaks(found: Found) -> str:
+    check, seen = found
+    return check.breaks if seen.verdict is Verdict.DIFFERS else "Nothing: the package reads it all the same"
 
 
 def markdown(server: Server, found: Sequence[Found]) -> str:
     """Return the report."""
     url = urlsplit(server.url)
-    differences = [(check, seen) for check, seen in found if seen.fits is False]
+    differences = [each for each in found if each[1].verdict in WORTH_TELLING]
     without_keys = () if server.management_key else ("keys and books: there was no IMAGEROUTER_MANAGEMENT_KEY",)
     parts = [
         "# ImageRouter, as airflow-provider-imagerouter relies on it",
@@ -74,7 +82,7 @@ def markdown(server: Server, found: Sequence[Found]) -> str:
         "## What differs",
         *(
             f"- **{_cell(check.name)}**: expected {_cell(check.expected.text)}; seen {_cell(seen.text)}. "
-            f"Breaks: {_cell(check.breaks)}."
+            f"Breaks: {_cell(_breaks((check, seen)))}."
             for check, seen in differences
         ),
         *(["Nothing."] if not differences else []),
@@ -84,7 +92,7 @@ def markdown(server: Server, found: Sequence[Found]) -> str:
                 "| | check | expected | seen |",
                 "|---|---|---|---|",
                 *(
-                    f"| {WORDS[seen.fits]} | {_cell(check.name)} | {_cell(check.expected.text)} | {_cell(seen.text)} |"
+                    f"| {seen.verdict} | {_cell(check.name)} | {_cell(check.expected.text)} | {_cell(seen.text)} |"
                     for check, seen in found
                 ),
             ]

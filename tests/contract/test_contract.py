@@ -13,12 +13,15 @@ import yaml
 
 from airflow_provider_imagerouter.sandbox.process import SandboxProcess
 from contract import checks_account, checks_catalogue, checks_keys, checks_pictures, report
-from contract.expectation import Check
+from contract.expectation import Check, Verdict
 from contract.server import IMAGES, RESPONSES, TEST_IMAGE, TEST_VIDEO, VIDEOS, Ask, NoAnswerError, Server
 
 TESTS = Path(__file__).parents[1]
 INTERVAL = 0.06
 """Seconds between two questions: the sandbox takes 20 a second, as the API does."""
+
+SELDOM = ("heartbeats", *(check.name for check in checks_account.LAST_CHECKS))
+"""What need not be seen: it takes long calls, or many of them in a second."""
 
 ALL = (
     *checks_account.CHECKS,
@@ -40,7 +43,7 @@ def server() -> Iterator[Server]:
 @pytest.mark.parametrize("check", ALL, ids=lambda check: check.name)
 def test_the_sandbox_fits(server: Server, check: Check) -> None:
     seen = check.run(server)
-    assert seen.fits is not False, f"expected {check.expected.text}, seen {seen.text}"
+    assert seen.verdict is Verdict.FITS or (check.name in SELDOM and seen.verdict is Verdict.NOT_SEEN), seen
 
 
 def test_each_line_has_a_name_of_its_own() -> None:

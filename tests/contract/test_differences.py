@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import socket
+from collections.abc import Iterable
+from itertools import count
 
 import pytest
 from support.raw_server import RawServer, Script, Visitor, answer, chunked
@@ -11,7 +13,8 @@ from airflow_provider_imagerouter.sandbox.process import SandboxProcess
 from contract import __main__ as command
 from contract import checks_pictures, report
 from contract.differing_server import Difference, DifferingServer, Exchange
-from contract.server import API_KEYS, IMAGES, RESPONSES, VIDEOS, Server
+from contract.expectation import Verdict
+from contract.server import API_KEYS, EDITS, FREE, IMAGES, RESPONSES, VIDEOS, Ask, Server
 
 KEY = "a-key-that-nobody-may-see".ljust(64, "7")
 
@@ -47,19 +50,20 @@ def _a_price_is_a_word(exchange: Exchange) -> None:
         exchange.json = exchange.json | {"new/model": {"output": ["image"], "price": "cheap"}}
 
 
-def _test_model_has_a_price(exchange: Exchange) -> None:
+def _prices_are_nowhere(exchange: Exchange) -> None:
     if exchange.path == "/v1/models":
-        models = exchange.json
-        models["ir/test-video"]["providers"][0]["pricing"] = {"type": "fixed", "value": 0.5}
-        exchange.json = models
+        exchange.json = {model_id: entry | {"providers": [{}]} for model_id, entry in exchange.json.items()}
+    _v2_has_no_prices(exchange)
 
 
-def _prices_and_aliases_are_missing(exchange: Exchange) -> None:
+def _v2_has_no_prices(exchange: Exchange) -> None:
     if exchange.path == "/v2/models":
-        exchange.json = [
-            {name: value for name, value in model.items() if name not in ("price", "aliases")}
-            for model in exchange.json
-        ]
+        exchange.json = [{name: value for name, value in model.items() if name != "price"} for model in exchange.json]
+
+
+def _aliases_are_renamed(exchange: Exchange) -> None:
+    if exchange.path == "/v2/models":
+        exchange.json = [model | {"aliases": None, "names": model["aliases"]} for model in exchange.json]
 
 
 def _v3_is_gone(exchange: Exchange) -> None:
@@ -80,6 +84,11 @@ def _created_is_a_date(exchange: Exchange) -> None:
 def _base64_is_not_given(exchange: Exchange) -> None:
     if b"b64_json" in exchange.body and exchange.status == 200:
         exchange.json = exchange.json | {"data": [{"url": "https://example.com/picture.png"}]}
+
+
+def _link_is_renamed(exchange: Exchange) -> None:
+    if exchange.path == EDITS and exchange.status == 200:
+        exchange.json = exchange.json | {"data": [{"uri": exchange.json["data"][0]["url"]}]}
 
 
 def _data_is_an_object(exchange: Exchange) -> None:
@@ -103,7 +112,34 @@ def _connections_are_kept(exchange: Exchange) -> None:
 
 
 def _nobody_says_how_long_to_wait(exchange: Exchange) -> None:
+    """Of the calls that are sent at once, which are the last ones, some are refused."""
+    if exchange.path == "/v1/credits" and exchange.status == 200 and next(_credits_calls) > 2:
+        exchange.status = 429
+        exchange.json = {"error": {"message": "Too many requests", "type": "rate_limit_error"}}
     exchange.headers.pop("retry-after", None)
+
+
+_credits_calls = count()
+
+
+def _v3_is_an_envelope(exchange: Exchange) -> None:
+    if exchange.path == "/v3/models":
+        exchange.json = {"data": exchange.json}
+
+
+def _v1_is_an_array(exchange: Exchange) -> None:
+    if exchange.path == "/v1/models":
+        exchange.json = [{"id": model_id, **entry} for model_id, entry in exchange.json.items()]
+
+
+def _refusals_have_other_types(exchange: Exchange) -> None:
+    if exchange.status == 401:
+        exchange.json = {"error": exchange.json["error"] | {"type": "invalid_api_key"}}
+
+
+def _limits_are_422(exchange: Exchange) -> None:
+    if exchange.status == 400 and b"upload error" in exchange.answer:
+        exchange.status = 422
 
 
 def _links_want_a_key(exchange: Exchange) -> None:
@@ -116,7 +152,7 @@ def _management_keys_are_called_otherwise(exchange: Exchange) -> None:
         exchange.json = {"success": True}
 
 
-PLANTED: dict[Difference, set[str]] = {
+BREAKING: dict[Difference, set[str]] = {
     _credits_are_renamed: {"credits: what is left", "credits: for this package"},
     _wrong_keys_are_forbidden: {
         "a wrong key",
@@ -128,72 +164,129 @@ PLANTED: dict[Difference, set[str]] = {
     _unknown_models_are_called_otherwise: {"a model that there is not"},
     _broken_json_is_a_proxys_page: {"JSON that cannot be read"},
     _a_price_is_a_word: {"GET /v1/models"},
-    _test_model_has_a_price: {"v1: ir/test-video"},
-    _prices_and_aliases_are_missing: {"v2: prices", "v2: aliases"},
+    _prices_are_nowhere: {
+        "v1: prices of pictures",
+        "v1: prices of videos",
+        "v2: prices",
+        "v1: test/test",
+        "v1: ir/test-video",
+    },
+    _aliases_are_renamed: {"v2: aliases"},
     _v3_is_gone: {"GET /v3/models", "v3: prices of text models"},
     _cost_is_a_text: {"a picture: its cost"},
     _created_is_a_date: {"a picture: its time"},
     _base64_is_not_given: {"a picture as b64_json"},
-    _data_is_an_object: {"a video", "a video: its link", "a video's link"},
+    _link_is_renamed: {"16 input pictures", "16 masks", "an edit: its link", "an edit: its cost"},
     _prompts_may_be_longer: {"a longer prompt"},
     _policy_is_missing: {"the rate limit's policy"},
     _connections_are_kept: {"a connection that is to be closed"},
     _nobody_says_how_long_to_wait: {"too many calls: how long to wait"},
     _links_want_a_key: {"a picture's link", "a picture's link, again", "a video's link"},
-    _management_keys_are_called_otherwise: {"a management key makes a key"},
+    _management_keys_are_called_otherwise: {
+        "a management key makes a key",
+        # and what takes a new key:
+        "the new key makes a picture",
+        "books, read with the new key",
+        "books: for this package",
+        "books: which key",
+        "books: what it spent",
+        "books: how many calls",
+        "books: its limit",
+        "books: until when",
+        "books: since when",
+    },
 }
-AND_SO = {"the new key makes a picture", "books, read with the new key"} | {
-    f"books: {what}"
-    for what in (
-        "which key",
-        "what it spent",
-        "how many calls",
-        "its limit",
-        "until when",
-        "since when",
-        "for this package",
-    )
+
+HARMLESS: dict[Difference, set[str]] = {
+    _v1_is_an_array: {"GET /v1/models"},
+    _v2_has_no_prices: {"v2: prices"},
+    _v3_is_an_envelope: {"GET /v3/models"},
+    _data_is_an_object: {"a video"},
+    _limits_are_422: {"17 input pictures", "17 masks", "a file under another name", "a file of 26214400 bytes"},
+    _refusals_have_other_types: {
+        "a wrong key",
+        "a key of the wrong length",
+        "no key",
+        "credits with a wrong key",
+        "/v1/openai/chat/completions with a wrong key",
+        "/v1/openai/responses with a wrong key",
+        "another key makes no keys",
+        "a management key makes no pictures",
+    },
 }
-"""What cannot be, either, without a new key."""
+"""What the package can do with."""
 
 
-@pytest.fixture(scope="module")
-def looked_at() -> tuple[list[report.Found], str]:
-    with SandboxProcess() as sandbox, DifferingServer(sandbox.url, list(PLANTED)) as differing:
+def look(differences: Iterable[Difference]) -> tuple[list[report.Found], str]:
+    with SandboxProcess() as sandbox, DifferingServer(sandbox.url, list(differences)) as differing:
         server = Server(differing.url, sandbox.rich_key, sandbox.management_key, interval=0.06)
         found = list(report.look(server, report.checks_for(server)))
         return found, report.markdown(server, found)
 
 
-@pytest.mark.parametrize("difference", PLANTED, ids=lambda difference: difference.__name__)
-def test_a_difference_is_noticed(looked_at: tuple[list[report.Found], str], difference: Difference) -> None:
-    found, written = looked_at
-    differ = {check.name for check, seen in found if seen.fits is False}
-    assert differ >= PLANTED[difference]
+def names(found: list[report.Found], verdict: Verdict) -> set[str]:
+    return {check.name for check, seen in found if seen.verdict is verdict}
+
+
+@pytest.fixture(scope="module")
+def broken() -> tuple[list[report.Found], str]:
+    return look(BREAKING)
+
+
+@pytest.fixture(scope="module")
+def changed() -> tuple[list[report.Found], str]:
+    return look(HARMLESS)
+
+
+@pytest.mark.parametrize("difference", BREAKING, ids=lambda difference: difference.__name__)
+def test_a_difference_is_noticed(broken: tuple[list[report.Found], str], difference: Difference) -> None:
+    found, written = broken
+    assert names(found, Verdict.DIFFERS) >= BREAKING[difference]
     for check, _ in found:
-        if check.name in PLANTED[difference]:
+        if check.name in BREAKING[difference]:
             assert f"- **{check.name}**: expected" in written
             assert check.breaks.replace("<", "&lt;") in written
 
 
-def test_nothing_else_is_called_a_difference(looked_at: tuple[list[report.Found], str]) -> None:
-    found, _ = looked_at
-    assert {check.name for check, seen in found if seen.fits is False} == set().union(AND_SO, *PLANTED.values())
+def test_nothing_else_is_called_a_difference(broken: tuple[list[report.Found], str]) -> None:
+    found, _ = broken
+    assert names(found, Verdict.DIFFERS) == set().union(*BREAKING.values())
+    assert not report.fits(found)
+
+
+@pytest.mark.parametrize("difference", HARMLESS, ids=lambda difference: difference.__name__)
+def test_what_changed_and_breaks_nothing_is_told_apart(
+    changed: tuple[list[report.Found], str], difference: Difference
+) -> None:
+    found, written = changed
+    assert names(found, Verdict.CHANGED) >= HARMLESS[difference]
+    assert all(f"- **{name}**: expected" in written for name in HARMLESS[difference])
+
+
+def test_a_server_that_only_changed_fits(changed: tuple[list[report.Found], str]) -> None:
+    found, written = changed
+    assert names(found, Verdict.DIFFERS) == set()
+    assert names(found, Verdict.CHANGED) == set().union(*HARMLESS.values())
+    assert report.fits(found)
+    assert "Breaks: Nothing: the package reads it all the same" in written
+
+
+HEARTBEATS = next(check for check in checks_pictures.CHECKS if check.name == "heartbeats")
 
 
 def test_heartbeats_are_missed(imagerouter_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(checks_pictures, "HEARTBEAT_SECONDS", 0)
-    (check,) = (check for check in checks_pictures.CHECKS if check.name == "heartbeats")
-    assert check.run(Server(imagerouter_sandbox.url, imagerouter_sandbox.rich_key)).fits is False
+    server = Server(imagerouter_sandbox.url, imagerouter_sandbox.rich_key)
+    assert HEARTBEATS.run(server).verdict is Verdict.DIFFERS
 
 
 def test_heartbeats_are_seen(imagerouter_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch) -> None:
-    def beat(exchange: Exchange) -> None:
-        exchange.answer = b"  " + exchange.answer
-
-    (check,) = (check for check in checks_pictures.CHECKS if check.name == "heartbeats")
-    with DifferingServer(imagerouter_sandbox.url, [beat]) as server:
-        assert check.run(Server(server.url, imagerouter_sandbox.rich_key)).fits is True
+    """The free models answer at once, so this takes a slow one of the sandbox's."""
+    slow = "sandbox/slow-3.5"
+    monkeypatch.setitem(FREE, IMAGES, (slow,))
+    monkeypatch.setattr(checks_pictures, "PICTURE", Ask("POST", IMAGES, json={"model": slow, "size": "64x64"}))
+    seen = HEARTBEATS.run(Server(imagerouter_sandbox.url, imagerouter_sandbox.rich_key))
+    assert (seen.verdict, seen.text[:9]) == (Verdict.FITS, "1 in 3.5 ")
 
 
 def _echo(visitor: Visitor) -> None:
