@@ -88,7 +88,7 @@ async def first_that_works(choices: Sequence[Choice], carry_out: Callable[[Choic
         except ImageRouterError as error:
             error.model = model
             failed.append((model, error))
-            if not _may_ask_another(error):
+            if not may_ask_another(error):
                 break
     raise _summary(failed)
 
@@ -100,7 +100,8 @@ def _in_order(choices: Sequence[Choice]) -> list[Choice]:
     return sorted(choices, key=lambda choice: not isinstance(choice.found, Orphaned))
 
 
-def _may_ask_another(error: ImageRouterError) -> bool:
+def may_ask_another(error: ImageRouterError) -> bool:
+    """Return whether another model may be asked after an error: nothing was billed, and another one may do better."""
     if isinstance(error, ImageRouterProviderError):
         return error.billed == "no"
     if isinstance(error, ImageRouterInvalidRequestError):

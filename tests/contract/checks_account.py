@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from airflow_provider_imagerouter.api.credits import read_credits
+from airflow_provider_imagerouter.engine.fallback import may_ask_another
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterAuthenticationError,
-    ImageRouterInvalidRequestError,
     ImageRouterRateLimitError,
     ImageRouterServerError,
 )
@@ -51,6 +51,14 @@ BROKEN_JSON = Ask("POST", IMAGES, content=b'{"model": ')
 def _credits_can_be_read(server: Server) -> Seen:
     read_credits(server.ask(CREDITS).copy())
     return verdict("so it is", fits=True)
+
+
+def _unknown_model(server: Server) -> Seen:
+    answered = server.ask(UNKNOWN_MODEL)
+    error = refused(answered)
+    fits = error is not None and may_ask_another(error) and NO_MODEL in str(error)
+    as_ever = answered.status_code == 400 and "is not available" in str(error)
+    return verdict(describe(answered), fits, as_ever=as_ever)
 
 
 def _unknown_route(server: Server) -> Seen:
@@ -117,14 +125,7 @@ CHECKS = (
     ),
     Check(
         "a model that there is not",
-        refusal(
-            UNKNOWN_MODEL,
-            400,
-            "invalid_request_error",
-            NO_MODEL,
-            "is not available",
-            kind=ImageRouterInvalidRequestError,
-        ),
+        Expectation("400, with the model and 'is not available' in `error.message`", _unknown_model),
         "`fallback_models` are not asked where a model is gone, and a mistyped id gets no ids near it",
     ),
     Check(

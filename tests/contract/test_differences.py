@@ -37,7 +37,7 @@ def _responses_are_gone(exchange: Exchange) -> None:
 
 
 def _unknown_models_are_called_otherwise(exchange: Exchange) -> None:
-    exchange.answer = exchange.answer.replace(b"is not available", b"was retired")
+    exchange.answer = exchange.answer.replace(b"is not available", b"is a secret")
 
 
 def _broken_json_is_a_proxys_page(exchange: Exchange) -> None:
