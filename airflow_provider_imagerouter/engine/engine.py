@@ -248,10 +248,13 @@ class Engine:
                 self._say("An earlier attempt paid for %s; it is only stored", request)
                 return await self._finish(choice, await self._with_contents(found), digests, stem)
             case Orphaned() | Free():
+                orphan = found if isinstance(found, Orphaned) else None
+                if orphan and (answered := await self._sender.take_unbooked(choice.key, request, orphan)):
+                    return await self._finish(choice, answered, digests, stem)
                 if kept := await self._existing.heed(stem):
                     return kept
-                if isinstance(found, Orphaned):
-                    heed_orphan(request, found, self._on_orphaned_intent)
+                if orphan:
+                    heed_orphan(request, orphan, self._on_orphaned_intent)
             case _:
                 assert_never(found)
         if self._validate_model:

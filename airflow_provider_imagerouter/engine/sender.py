@@ -6,12 +6,15 @@ import asyncio
 import logging
 import time
 from collections.abc import Coroutine
+from dataclasses import replace
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_imagerouter.engine.budget import Budget, Reservation, highest_price
-from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterStorageError
-from airflow_provider_imagerouter.ledger.entries import Answered
+from airflow_provider_imagerouter.engine.unbooked import find_file, is_stored_link, stored_id
+from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterServerError, ImageRouterStorageError
+from airflow_provider_imagerouter.ledger.entries import Answered, Orphaned
+from airflow_provider_imagerouter.ledger.journal import ROOM
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
@@ -58,6 +61,7 @@ class Sender:
         self._models = models
         self._outlives_task = outlives_task
         self._log_level = log_level
+        self._link: str | None = None
         self._under_way: set[asyncio.Task[Any]] = set()
 
     @property
@@ -108,7 +112,7 @@ class Sender:
         log.log(self._log_level, "Asking %s for %s", request.model, request)
         started = time.monotonic()
         try:
-            answer = await self._hook.send(request, has_turn=True, key=api_key.key if api_key else None)
+            answer = await self._ask(key, request, api_key)
         except ImageRouterError as error:
             failure = await asyncio.shield(self._begin(self._note_failure(key, error, reservation, room, api_key)))
             _warn_of_bill(request.model, failure.cost, reservation.price)
@@ -125,6 +129,44 @@ class Sender:
         seconds = time.monotonic() - started
         log.log(self._log_level, "%s answered in %.1f s: %s", request.model, seconds, answer)
         return answered
+
+    async def _ask(self, key: str, request: Request, api_key: AttemptKey | None) -> Answer:
+        try:
+            answer = await self._hook.send(request, has_turn=True, key=api_key.key if api_key else None)
+        except ImageRouterServerError as error:
+            file_id = stored_id(error)
+            found = await self._find_unbooked(key, request, file_id) if file_id else None
+            if found is None:
+                raise
+            return found
+        self._link = next((link for each in answer.pictures if (link := each.url) and is_stored_link(link)), self._link)
+        return answer
+
+    async def _find_unbooked(self, key: str, request: Request, file_id: str) -> Answer | None:
+        try:
+            await self._ledger.unbooked(key, file_id)
+        except ImageRouterStorageError as error:
+            log.warning("%s. Only this attempt knows where to look for a picture that was not booked", error)
+        return await self._find_file(request, file_id)
+
+    async def _find_file(self, request: Request, file_id: str) -> Answer | None:
+        link = self._link or self._ledger.link
+        link = link if link and is_stored_link(link) else None
+        return await find_file(file_id, request, link, await self._hook.get_settings())
+
+    async def take_unbooked(self, key: str, request: Request, orphan: Orphaned) -> Answered | None:
+        """
+        Return the answer that an earlier attempt's call would have had, if its picture could only not be booked.
+
+        :param key: of its entry in the ledger
+        :param request: what was asked
+        :param orphan: what is known of the call
+        :raises ImageRouterStorageError: if it is there, but cannot be noted
+        """
+        answer = await self._find_file(request, orphan.file_id) if orphan.file_id else None
+        if answer is None:
+            return None
+        return await self._ledger.answered(key, orphan.cost, replace(answer, cost=orphan.cost), -ROOM)
 
     async def _note_answer(self, key: str, answer: Answer, reservation: Reservation, room: int) -> Answered:
         cost = reservation.price if answer.cost is None else answer.cost

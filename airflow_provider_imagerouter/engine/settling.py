@@ -138,7 +138,8 @@ class Settling:
         now = time.time()
         if not found.all_accepted and time.monotonic() < self._began + self._quiet_seconds:
             return True
-        until = max((self._longest(calls.open[key]) for key in found.at_work), default=now)
+        at_work = [calls.open[key] for key in found.at_work if not calls.open[key].is_over]
+        until = max(map(self._longest, at_work), default=now)
         if now >= until:
             return False
         if not self._has_said_it_waits:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -42,12 +42,14 @@ class Orphaned:
     :param cost: USD, what it was billed, if the books say that
     :param said: what the books say, in words
     :param may_be_known_later: whether it is only that the books cannot be read now
+    :param file_id: under which the API stored its picture, before it failed to book it; None if that was not so
     """
 
     billed: Billed = "unknown"
     cost: Decimal | None = None
     said: str = "it may have been made and billed"
     may_be_known_later: bool = False
+    file_id: str | None = None
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,7 @@ class Intent:
     :param model: the model that was asked, if that was noted
     :param sent_at: seconds since 1970, if that was noted
     :param api_key: name of the API key that it was made with; None for the connection's
+    :param is_over: whether it is known to have ended, though not how
     """
 
     key: str
@@ -97,6 +100,7 @@ class Intent:
     model: str | None
     sent_at: float | None
     api_key: str | None
+    is_over: bool = False
 
 
 @dataclass
@@ -144,6 +148,7 @@ class Entries:
         self.is_new = True
         self.last_notes = LastNotes()
         self.api_keys: dict[str, KeyCalls] = {}
+        self.link: str | None = None
         self._open: dict[str, Intent] = {}
         self._settled: dict[str, Orphaned] = {}
         for line in lines:
@@ -157,15 +162,15 @@ class Entries:
 
         :param key: of the request
         """
-        note = _read_line(self.last_notes.get(key))
+        note = _read_line(self.last_notes.get(key)) or {}
         match note:
             case {"stored": _, "records": [*records], "contents": [*contents]}:
                 return Stored(tuple(records), tuple(contents))
             case {"answered": _, "answer": dict(answer)}:
                 return _answer_from_json(answer)
-            case {"intent": _}:
+            case {"intent": _} | {"unbooked": _}:
                 found = self._settled.get(key, Orphaned())
-                return Free() if found.billed == "no" else found
+                return Free() if found.billed == "no" else replace(found, file_id=note.get("file"))
             case _:
                 return Free()
 
@@ -199,21 +204,28 @@ class Entries:
                 self.is_new = False
                 if before := self._open.get(key):
                     self.spent += before.price
-                intent = Intent(key, _usd(price), note.get("model"), note.get("at"), note.get("with"))
-                self._open[key] = intent
-                if intent.api_key in self.api_keys:
-                    self.api_keys[intent.api_key].open[key] = intent
+                self._set_open(Intent(key, _usd(price), note.get("model"), note.get("at"), note.get("with")))
+                self.last_notes.set(key, line, is_paid=False)
+            case {"unbooked": str(key), "file": str()}:
+                if call := self._open.get(key):
+                    self._set_open(replace(call, is_over=True))
                 self.last_notes.set(key, line, is_paid=False)
             case {"answered": str(key), "cost": cost} | {"ended": str(key), "cost": cost}:
                 ended = self._open.pop(key, None)
                 self.spent += _usd(cost) if cost is not None else ended.price if ended else Decimal(0)
                 if ended and ended.api_key in self.api_keys:
                     self.api_keys[ended.api_key].end(key, note)
+                self.link = _link(note) or self.link
                 self.last_notes.set(key, line, is_paid="answered" in note)
             case {"stored": str(key)}:
                 self.last_notes.set(key, line, is_paid=True)
             case {"input": str(location), "sha256": str(digest)}:
                 self.last_notes.set_digest(location, digest)
+
+    def _set_open(self, intent: Intent) -> None:
+        self._open[intent.key] = intent
+        if intent.api_key in self.api_keys:
+            self.api_keys[intent.api_key].open[intent.key] = intent
 
 
 def api_key(name: str, key_id: str | None) -> bytes:
@@ -262,6 +274,16 @@ def ended(key: str, cost: Decimal | None, *, guessed: bool = False) -> bytes:
     return _line(ended=key, cost=_text(cost), **({"guessed": True} if guessed else {}))
 
 
+def unbooked(key: str, file_id: str) -> bytes:
+    """
+    Return the line that says that a request ended without an answer, but perhaps with a picture.
+
+    :param key: of the request
+    :param file_id: under which the API stored the picture, if there is one
+    """
+    return _line(unbooked=key, file=file_id)
+
+
 def stored(key: str, records: Sequence[Record], contents: Sequence[str | None]) -> bytes:
     """
     Return the line that says that a request is done.
@@ -298,6 +320,12 @@ def _read_line(line: bytes) -> dict[str, Any] | None:
 
 def _text(amount: Decimal | None) -> str | None:
     return None if amount is None else str(amount)
+
+
+def _link(note: Mapping[str, Any]) -> str | None:
+    """Return the link of an answer's first picture, if it has one."""
+    pictures = note["answer"]["pictures"] if "answered" in note else []
+    return pictures[0]["url"] if pictures else None
 
 
 def _usd(text: Any) -> Decimal:

@@ -133,6 +133,21 @@ class Ledger:
             await self._note(entries.ended(orphan.key, Decimal(0)))
         self._read.settle(orphan, found)
 
+    @property
+    def link(self) -> str | None:
+        """A link to a picture that an earlier attempt was answered with; None if none was."""
+        return self._read.link
+
+    async def unbooked(self, key: str, file_id: str) -> None:
+        """
+        Note that a request ended without an answer, but perhaps with a picture.
+
+        :param key: of the request
+        :param file_id: under which the API stored the picture, if there is one
+        :raises ImageRouterStorageError: if that cannot be noted
+        """
+        await self._note(entries.unbooked(key, file_id))
+
     def state(self, key: str) -> State:
         """
         Return what earlier attempts noted of a request.

@@ -143,6 +143,7 @@ BEHAVIOURS: dict[str, Behaviour] = {
     "sandbox/fails-with-empty-error": Behaviour(failure={"error": {}}),
     "sandbox/fails-and-bills": Behaviour(shape=Shape.BILLED_ERROR),
     "sandbox/unbooked": Behaviour(shape=Shape.UNBOOKED),
+    "sandbox/unbooked-lost": Behaviour(shape=Shape.UNBOOKED, link=Link.BROKEN),
     "sandbox/refuses": Behaviour(failure=_REFUSED_CONTENT),
     "sandbox/flaky": Behaviour(failure=_PROVIDER_ERROR, first_calls=1),
     "sandbox/no-data": Behaviour(shape=Shape.NO_DATA),

@@ -79,15 +79,15 @@ def test_calls_whose_end_is_unknown_count_as_the_highest_price(attempts):
 def test_a_call_that_was_not_booked_counts_as_the_highest_price_and_is_an_orphan(attempts):
     """Its money may be kept (``Failed to postlog usage``): nobody knows."""
     with pytest.raises(ImageRouterServerError, match="Failed to postlog usage") as caught:
-        attempts.generate(model="sandbox/unbooked", max_cost_usd=0.015)
+        attempts.generate(model="sandbox/unbooked-lost", max_cost_usd=0.015)
     assert caught.value.billed == "unknown"
     with pytest.raises(ImageRouterOrphanedIntentError):
-        attempts.generate(model="sandbox/unbooked", max_cost_usd=0.015, on_orphaned_intent="fail")
+        attempts.generate(model="sandbox/unbooked-lost", max_cost_usd=0.015, on_orphaned_intent="fail")
     with pytest.raises(ImageRouterBudgetError, match=r"\$0.01\d* are spent"):
-        attempts.generate(model="sandbox/unbooked", max_cost_usd=0.015)
+        attempts.generate(model="sandbox/unbooked-lost", max_cost_usd=0.015)
     assert attempts.totals["calls"] == 1
     with pytest.raises(ImageRouterServerError):
-        attempts.generate(model="sandbox/unbooked", max_cost_usd=0.025)
+        attempts.generate(model="sandbox/unbooked-lost", max_cost_usd=0.025)
     assert attempts.totals["calls"] == 2
 
 

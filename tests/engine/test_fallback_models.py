@@ -47,7 +47,7 @@ def test_the_next_model_is_asked_where_nothing_was_billed(attempts, caplog, mode
     [
         ("sandbox/refuses", ImageRouterContentPolicyError),
         ("sandbox/hangs-up", ImageRouterUnknownOutcomeError),
-        ("sandbox/unbooked", ImageRouterServerError),
+        ("sandbox/unbooked-lost", ImageRouterServerError),
         ("sandbox/fails-and-bills", ImageRouterProviderError),
         ("sandbox/no-data", ImageRouterProviderError),
         ("sandbox/not-a-picture", ImageRouterStorageError),
