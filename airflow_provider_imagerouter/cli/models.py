@@ -43,7 +43,8 @@ def run(args: Namespace) -> None:
             and (not model.id.startswith(SANDBOX) or _asks_for_sandbox(args))
         ]
         if args.name and not found:
-            _say_near(hook.list_models().near(args.name))
+            alike: ModelFilters = {"output": args.output} if args.output else {}
+            _say_near(hook.list_models(**alike).near(args.name))
     found.sort(key=SORTINGS[args.sort])
     show(args, [asdict(model) for model in found], [_row(model) for model in found])
 
@@ -83,12 +84,19 @@ def _price(model: Model) -> str:
     """Say what a picture costs, or a million tokens."""
     if not model.token_prices:
         return price_range(model.min_price, model.max_price)
-    prices = (f"{name} ${price * 1_000_000:.2f}" for name, price in model.token_prices.items())
+    prices = (f"{name} {_dollars_a_million(price)}" for name, price in model.token_prices.items())
     return f"{', '.join(prices)} a million tokens"
 
 
+def _dollars_a_million(price: Decimal) -> str:
+    """Write all digits that there are, and two behind the point at least: some models cost a few cents."""
+    amount = price * 1_000_000
+    return f"${max(amount.normalize(), round(amount, 2), key=lambda same: -int(same.as_tuple().exponent)):f}"
+
+
 def _by_price(model: Model) -> tuple[Any, ...]:
-    return _or_last(model.average_price), _or_last(model.max_price), model.id
+    tokens = sum(model.token_prices.values())
+    return tokens, _or_last(model.average_price), _or_last(model.max_price), model.id
 
 
 def _or_last(price: Decimal | None) -> Decimal:

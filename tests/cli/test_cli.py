@@ -209,6 +209,25 @@ def test_text_models_with_prices_of_a_million_tokens(ask, connect, monkeypatch):
     ]
 
 
+def test_text_models_by_what_their_tokens_cost(ask, connect, monkeypatch):
+    def model(name, prompt, completion):
+        priced = {"prompt": prompt, "completion": completion}
+        return {"id": f"a/{name}", "architecture": {"output_modalities": ["text"]}, "pricing": priced}
+
+    monkeypatch.setenv("NO_PROXY", "*")
+    listing = [model("dear", "1e-6", "9.5e-6"), model("cheap", "0.075e-6", "3e-7"), model("free", "0", "0")]
+    with RawServer(answer(json.dumps(listing))) as server:
+        connect("words", host=server.url, password="k" * 64)
+        _, *rows = ask("models", "--output", "text", "--conn-id", "words").table
+        missing = ask("models", "--output", "text", "--name", "a/chaep", "--conn-id", "words")
+    assert [(row[0], row[-1].removesuffix(" a million tokens")) for row in rows] == [
+        ("a/free", "prompt $0.00, completion $0.00"),
+        ("a/cheap", "prompt $0.075, completion $0.30"),
+        ("a/dear", "prompt $1.00, completion $9.50"),
+    ]
+    assert missing.err.startswith("No such model. Near it: a/cheap")
+
+
 @pytest.mark.parametrize("shape", sorted(path.stem for path in CATALOGUES.glob("*.json")))
 def test_every_shape_of_the_catalogue_will_do(shape, ask, connect, monkeypatch):
     monkeypatch.setenv("NO_PROXY", "*")
