@@ -76,6 +76,11 @@ def has_xcoms_in_triggers() -> bool:
     return has_async_xcoms() or type(_comms()).__name__ == "InProcessSupervisorComms"
 
 
+def is_in_triggerer() -> bool:
+    """Return whether a trigger runs in a triggerer of its own: not in ``airflow dags test``, nor without Airflow."""
+    return _comms() is not None and type(_comms()).__name__ != "InProcessSupervisorComms"
+
+
 def has_async_xcoms() -> bool:
     """Return whether XComs can be used asynchronously: not in ``airflow dags test``, nor before Airflow 3.3."""
     from airflow.sdk.bases.xcom import BaseXCom

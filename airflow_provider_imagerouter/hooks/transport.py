@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +18,11 @@ from airflow_provider_imagerouter.exceptions import (
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.call import Call
     from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
+
+log = logging.getLogger(__name__)
+
+SIGN_OF_LIFE_SECONDS = 60.0
+"""How often the log says that an answer is still being waited for."""
 
 MAX_BODY_BYTES = 256 * 1024 * 1024
 """The largest answer that is read: room for several pictures in base64."""
@@ -34,6 +41,7 @@ class Body:
         self._settings = settings
         self._status_code = status_code
         self._headers = headers
+        self._begun = self._told = time.monotonic()
         self._content = bytearray()  # grows without being copied, as joined chunks would be
 
     def add(self, chunk: bytes) -> None:
@@ -43,6 +51,12 @@ class Body:
         :raises ImageRouterServerError: if the answer is too large
         """
         self._content += chunk
+        if time.monotonic() - self._told >= SIGN_OF_LIFE_SECONDS and self._content.isspace():
+            self._told = time.monotonic()
+            log.info(
+                "ImageRouter has worked on it for %.0f s; its heartbeats arrive, the last one just now",
+                self._told - self._begun,
+            )
         if len(self._content) > MAX_BODY_BYTES:
             start = shorten(to_text(self.reply().take_body()))
             raise ImageRouterServerError(

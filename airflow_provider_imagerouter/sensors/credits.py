@@ -11,9 +11,10 @@ from airflow.providers.common.compat.sdk import BaseSensorOperator, conf
 from typing_extensions import override
 
 from airflow_provider_imagerouter.compat import is_final
-from airflow_provider_imagerouter.exceptions import ImageRouterInputError
+from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 from airflow_provider_imagerouter.money import to_usd
+from airflow_provider_imagerouter.operators.failure import as_raised
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -59,8 +60,14 @@ class ImageRouterCreditsSensor(BaseSensorOperator):
         """
         Wait here, or in the triggerer.
 
-        :raises ImageRouterError: if it makes no sense to wait
+        :raises ImageRouterError: if it makes no sense to wait; says that nothing was billed
         """
+        try:
+            return self._execute(context)
+        except ImageRouterError as error:
+            raise as_raised(error, context, self.imagerouter_conn_id) from None
+
+    def _execute(self, context: Context) -> Any:
         if self.deferrable:
             from airflow_provider_imagerouter.triggers.credits import ImageRouterCreditsTrigger
 
@@ -82,8 +89,12 @@ class ImageRouterCreditsSensor(BaseSensorOperator):
         from airflow_provider_imagerouter.triggers.credits import ENOUGH
         from airflow_provider_imagerouter.triggers.event import read_event
 
-        if event != ENOUGH:
+        if event == ENOUGH:
+            return
+        try:
             read_event(event)  # raises what it carries
+        except ImageRouterError as error:
+            raise as_raised(error, context, self.imagerouter_conn_id) from None
 
     @override
     def poke(self, context: Context) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from typing import Any
@@ -14,6 +15,7 @@ from typing_extensions import override
 
 from airflow_provider_imagerouter.exceptions import ImageRouterError
 from airflow_provider_imagerouter.triggers.event import error_event
+from airflow_provider_imagerouter.triggers.moment import wait_until_safe
 
 log = logging.getLogger(__name__)
 
@@ -48,13 +50,15 @@ class ImageRouterCreditsTrigger(BaseTrigger):
     @override
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Ask until there is enough; the one event says how it ended."""
+        begun = time.monotonic()
+        event: dict[str, Any] = ENOUGH
         try:
             while not await holds_enough(self.imagerouter_conn_id, Decimal(self.min_usd)):  # noqa: ASYNC110
                 await asyncio.sleep(self.poke_interval)
         except ImageRouterError as error:
-            yield TriggerEvent(error_event(error))  # type: ignore[no-untyped-call]
-        else:
-            yield TriggerEvent(ENOUGH)  # type: ignore[no-untyped-call]
+            event = error_event(error)
+        await wait_until_safe(begun)
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
 
 async def holds_enough(imagerouter_conn_id: str, min_usd: Decimal) -> bool:

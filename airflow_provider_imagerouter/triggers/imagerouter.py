@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -13,6 +14,7 @@ from airflow_provider_imagerouter.engine.work import work_from_json
 from airflow_provider_imagerouter.exceptions import ImageRouterError
 from airflow_provider_imagerouter.ledger import where
 from airflow_provider_imagerouter.triggers.event import error_event, success_event
+from airflow_provider_imagerouter.triggers.moment import wait_until_safe
 
 BEGIN_AT_A_TIME = 8
 """How many tasks of a triggerer begin together: a thousand in one moment would hold up its event loop."""
@@ -38,16 +40,17 @@ class ImageRouterTrigger(BaseTrigger):
 
     async def run(self) -> AsyncIterator[TriggerEvent]:
         """Do the work; the one event says how it ended."""
+        begun = time.monotonic()
         try:
             async with _beginnings.setdefault(asyncio.get_running_loop(), asyncio.Semaphore(BEGIN_AT_A_TIME)):
                 await asyncio.to_thread(_import_engine)
                 work = work_from_json(self.work)
                 place = await where.in_trigger(work.identity, work.folder)
-            result = await work.run(place, in_trigger=True)
+            event = success_event(await work.run(place, in_trigger=True))
         except ImageRouterError as error:
-            yield TriggerEvent(error_event(error))  # type: ignore[no-untyped-call]
-        else:
-            yield TriggerEvent(success_event(result))  # type: ignore[no-untyped-call]
+            event = error_event(error)
+        await wait_until_safe(begun)
+        yield TriggerEvent(event)  # type: ignore[no-untyped-call]
 
 
 _beginnings: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()

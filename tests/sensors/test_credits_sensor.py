@@ -88,9 +88,15 @@ def test_a_bad_key_fails_at_once_without_retries(way, run_dag, connect):
         assert len(server.requests) == 1
 
 
-def test_a_bad_key_is_the_error(connect, imagerouter_sandbox):
+END_OF_A_BAD_KEY = (
+    r"Invalid API key \(the connection is 'imagerouter_default'\)\. "
+    r"Nothing was billed; it is not tried again, since that would not help\.$"
+)
+
+
+def test_a_bad_key_is_the_error_with_its_connection_and_bill(connect, imagerouter_sandbox):
     connect(imagerouter_sandbox.url, key="x" * 64)
-    with pytest.raises(ImageRouterAuthenticationError, match="Invalid API key"):
+    with pytest.raises(ImageRouterAuthenticationError, match=END_OF_A_BAD_KEY):
         ImageRouterCreditsSensor(task_id="enough", min_usd=5).execute({})
 
 
@@ -179,7 +185,7 @@ def test_the_triggers_own_event_is_the_end_of_the_waiting():
 
 def test_an_error_keeps_its_class_across_the_trigger():
     sensor = ImageRouterCreditsSensor(task_id="enough", min_usd=5, deferrable=True)
-    with pytest.raises(ImageRouterAuthenticationError, match="Invalid API key"):
+    with pytest.raises(ImageRouterAuthenticationError, match=END_OF_A_BAD_KEY):
         resume(sensor, "execute_complete", event=error_event(ImageRouterAuthenticationError("Invalid API key")))
 
 
