@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 from airflow_provider_imagerouter.hooks.defaults import API_URL
-from contract import report
-from contract.server import Server
+from contract import checks_account, report
+from contract.expectation import describe
+from contract.server import NoAnswerError, Server
 
 REPORT = Path("contract-report.md")
 
@@ -19,6 +20,7 @@ def main() -> int:
     if not key:
         sys.exit("An API key is needed: make contract IMAGEROUTER_API_KEY=…  (nothing is paid with it)")
     server = Server(os.environ.get("IMAGEROUTER_URL") or API_URL, key, management_key)
+    _check_key(server)
     found = []
     for each in report.look(server, report.checks_for(server)):
         found.append(each)
@@ -26,6 +28,16 @@ def main() -> int:
     REPORT.write_text(report.markdown(server, found))
     print(f"\n{report.summary(found)}. The report, for an issue: {REPORT}")
     return 0 if report.fits(found) else 1
+
+
+def _check_key(server: Server) -> None:
+    """Let nobody take a wrong key for a changed API."""
+    try:
+        answered = server.ask(checks_account.CREDITS)
+    except NoAnswerError:
+        return
+    if answered.status_code == 401:
+        sys.exit(f"{server.name} refuses IMAGEROUTER_API_KEY: {describe(answered)}")
 
 
 def _key(name: str) -> str | None:

@@ -7,7 +7,6 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import version
-from urllib.parse import urlsplit
 
 from contract import checks_account, checks_catalogue, checks_keys, checks_pictures
 from contract.expectation import Check, Seen, Verdict
@@ -71,12 +70,11 @@ def _breaks(found: Found) -> str:
 
 def markdown(server: Server, found: Sequence[Found]) -> str:
     """Return the report."""
-    url = urlsplit(server.url)
     differences = [each for each in found if each[1].verdict in WORTH_TELLING]
     without_keys = () if server.management_key else ("keys and books: there was no IMAGEROUTER_MANAGEMENT_KEY",)
     parts = [
         "# ImageRouter, as airflow-provider-imagerouter relies on it",
-        f"{url.scheme}://{url.netloc.rpartition('@')[2]}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, "
+        f"{server.name}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC, "
         f"airflow-provider-imagerouter {version('airflow-provider-imagerouter')}, Python {platform.python_version()}",
         f"**{summary(found)}.**",
         "## What differs",

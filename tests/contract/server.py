@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+from urllib.parse import urlsplit
 
 import httpx
 
@@ -136,6 +137,12 @@ class Server:
     def has_made_a_key(self) -> bool:
         """Whether the answer to the making of a key had one in it."""
         return bool(self._keys.get("minted"))
+
+    @property
+    def name(self) -> str:
+        """Its base URL, without a password."""
+        url = urlsplit(self.url)
+        return f"{url.scheme}://{url.netloc.rpartition('@')[2]}{url.path}"
 
     def close(self) -> None:
         """Close all connections."""

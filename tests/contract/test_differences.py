@@ -356,3 +356,12 @@ def test_a_key_that_is_none_is_asked_for(key: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setenv("IMAGEROUTER_API_KEY", key)
     with pytest.raises(SystemExit, match="API"):
         command.main()
+
+
+def test_a_wrong_key_is_not_taken_for_another_api(
+    imagerouter_sandbox: SandboxProcess, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMAGEROUTER_API_KEY", KEY)
+    monkeypatch.setenv("IMAGEROUTER_URL", imagerouter_sandbox.url)
+    with pytest.raises(SystemExit, match="refuses IMAGEROUTER_API_KEY: 401, unauthorized: Invalid API key"):
+        command.main()

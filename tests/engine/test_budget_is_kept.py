@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from functools import partial
+from pathlib import Path
 
 import pytest
 from support.pictures import picture
@@ -12,6 +14,7 @@ from support.raw_server import RawServer, answer
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterBudgetError,
     ImageRouterError,
+    ImageRouterInputError,
     ImageRouterOrphanedIntentError,
     ImageRouterProviderError,
     ImageRouterServerError,
@@ -19,6 +22,7 @@ from airflow_provider_imagerouter.exceptions import (
 )
 from airflow_provider_imagerouter.hooks.httpx_transport import exchange
 
+CATALOGUES = Path(__file__).parents[1] / "api" / "catalogues"
 GENERATIONS = "/v1/openai/images/generations"
 QUICK = "sandbox/revises"
 
@@ -116,6 +120,32 @@ def test_a_bill_above_the_catalogue_s_price_warns_and_counts(attempts, monkeypat
             attempts.generate(model="some/model", prompt="another", **given)
             with pytest.raises(ImageRouterBudgetError, match=r"\$0.04 are spent"):
                 attempts.generate(model="some/model", prompt="a third", **given)
+
+
+def only_this_listing(shape, visitor):
+    """Answer as an API that has but one of the listings, with an entry in it that makes no sense."""
+    listing = json.loads((CATALOGUES / f"{shape}.json").read_text())
+    entries = listing.get("data", listing) if isinstance(listing, dict) else listing
+    entries.append(7) if isinstance(entries, list) else entries.update({"odd/one": 7})
+    path = visitor.request.split()[1].decode().partition("?")[0]
+    made = {"created": 1795344402, "data": [{"url": "https://example.com/a.png"}], "cost": 0.02}
+    bodies = {f"/{shape[:2]}/models": listing, "/v1/credits": {"remaining_credits": "5"}, GENERATIONS: made}
+    status = "200 OK" if path in bodies else "404 Not Found"
+    visitor.send(answer(json.dumps(bodies.get(path, "Cannot GET")), status, connection="close"))
+
+
+@pytest.mark.parametrize("shape", sorted(path.stem for path in CATALOGUES.glob("*.json")))
+def test_every_shape_of_the_catalogue_will_do_for_a_budget(attempts, monkeypatch, shape):
+    with RawServer(partial(only_this_listing, shape)) as server:
+        connection = {"conn_type": "imagerouter", "host": server.url, "password": "k" * 64}
+        monkeypatch.setenv("AIRFLOW_CONN_IMAGEROUTER_DEFAULT", json.dumps(connection))
+        given = {"model": "acme/painter", "validate_model": True, "output_path": None}
+        with pytest.raises(ImageRouterBudgetError, match=r"acme/painter may cost \$0.05 more"):
+            attempts.generate(**given, max_cost_usd=0.04)
+        assert attempts.generate(**given, max_cost_usd=0.05)[0]["cost_usd"] == 0.02
+        with pytest.raises(ImageRouterInputError, match="studio/waves makes video"):
+            attempts.generate(**{**given, "model": "studio/waves"}, max_cost_usd=5)
+        assert server.posts == 1
 
 
 def test_a_bill_within_the_price_does_not_warn(attempts, caplog):
