@@ -22,6 +22,7 @@ from airflow_provider_imagerouter.engine.checks import check_bytes_have_a_place
 from airflow_provider_imagerouter.engine.existing import ExistingFiles, IfExists
 from airflow_provider_imagerouter.engine.fallback import Choice, first_that_works, requests_of
 from airflow_provider_imagerouter.engine.pictures import PictureStore
+from airflow_provider_imagerouter.engine.reconciling import reconcile
 from airflow_provider_imagerouter.engine.request_keys import RequestKeys
 from airflow_provider_imagerouter.engine.rescue import into_temporary_files
 from airflow_provider_imagerouter.engine.sender import Sender
@@ -101,6 +102,7 @@ class Engine:
         self._slots = asyncio.Semaphore(max_concurrency)
         self._keys = RequestKeys()
         self._store: PictureStore | None = None
+        self._api_keys: AttemptKeys | None = None
         self._has_said_links_die = False
 
     async def __aenter__(self) -> Engine:
@@ -134,6 +136,8 @@ class Engine:
         ending.add_done_callback(_background.discard)
         if not self._sender.leaves_calls_behind:
             await asyncio.shield(ending)
+            if self._api_keys and (error_type is None or issubclass(error_type, Exception)):
+                await reconcile(self._hook, self._ledger, self._api_keys.made)
 
     async def _end(self) -> None:
         try:
@@ -145,12 +149,14 @@ class Engine:
         limit = self._settings.max_cost_usd if self._max_cost_usd is None else self._max_cost_usd
         models = await self._hook.get_catalogue() if self._validate_model or limit is not None else None
         budget = None if models is None or limit is None else Budget(limit, models, self._ledger.spent)
-        keys = AttemptKeys(self._hook, self._ledger, self._identity, lambda: budget.left if budget else None)
+        if self._settings.management_key:
+            left = (lambda: budget.left) if budget else (lambda: None)
+            self._api_keys = AttemptKeys(self._hook, self._ledger, self._identity, left)
         return Sender(
             self._hook,
             self._ledger,
             budget,
-            keys=keys if self._settings.management_key else None,
+            keys=self._api_keys,
             models=models,
             outlives_task=self._outlives_task,
             log_level=self._log_level,

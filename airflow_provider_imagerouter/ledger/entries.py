@@ -191,6 +191,9 @@ class Entries:
         cost = Decimal(0) if found.billed == "no" else found.cost
         if cost is not None:
             self.spent += cost - intent.price
+            if calls := self.api_keys.get(intent.api_key or ""):
+                calls.open.pop(intent.key, None)
+                calls.spent += cost
 
     def _is_orphan(self, intent: Intent) -> bool:
         """Return whether a call without an end is what the journals say last of its request."""
