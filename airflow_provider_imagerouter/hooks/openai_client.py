@@ -41,7 +41,7 @@ COST_FIELD = "logfire_ai_gateway"
 
 _NOT_SENT = (httpx2.ConnectError, httpx2.ConnectTimeout, httpx2.PoolTimeout, httpx2.ProxyError)
 
-_STATUSES: dict[type[ImageRouterResponseError], int] = {
+_STATUSES: dict[type[ImageRouterResponseError] | type[None], int] = {
     ImageRouterInsufficientCreditsError: 402,
     ImageRouterContentPolicyError: 400,
     ImageRouterInvalidRequestError: 400,
@@ -86,26 +86,51 @@ class _Client(httpx2.AsyncClient):
             before_sleep=_say_so,
             retry_error_callback=lambda state: state.outcome and state.outcome.result(),
         )
-        response: httpx2.Response = await retrying(super().send, request, stream=stream, **options)
-        return response if stream or response.status_code != 200 else self._translate(response)
+        try:
+            response: httpx2.Response = await retrying(self._send_once, request, stream=stream, **options)
+        except httpx2.TransportError as error:  # which may quote what a server sent, and that the key
+            raise type(error)(self._settings.redact(str(error)), request=request) from None
+        return response if stream and response.status_code == 200 else self._translate(await _read(response))
+
+    async def _send_once(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
+        response = await super().send(request, **options)
+        return await _read(response) if _has_to_wait(response) else response
 
     def _translate(self, response: httpx2.Response) -> httpx2.Response:
-        """Give an error its status, and put the cost where pydantic-ai reads it."""
+        """Give an error in a 200 its status, put the cost where pydantic-ai reads it, and take the key out."""
+        content = response.content.replace(self._settings.api_key.encode(), b"***")
+        status_code = response.status_code
         try:
-            payload = json.loads(response.content, parse_float=Decimal)
+            payload = json.loads(content, parse_float=Decimal)
         except (ValueError, RecursionError):
-            return response
-        if not isinstance(payload, dict):
-            return response
-        if not payload.keys() & {"choices", "output"}:
-            error = refusal_in_success(payload)
-            return _answer(response, payload, _STATUSES.get(type(error), 500) if error else 500)
-        cost = _cost(payload)
-        if cost is not None:
-            self._on_cost(cost)
-            if isinstance(payload.get("usage"), dict):
-                payload["usage"][COST_FIELD] = {"cost": str(cost)}
-        return _answer(response, payload, 200)
+            payload = None
+        if status_code == 200 and isinstance(payload, dict):
+            if not (payload.get("choices") or "output" in payload):
+                status_code = _status(payload)
+            cost = _cost(payload)
+            if cost is not None:
+                self._on_cost(cost)
+                if isinstance(payload.get("usage"), dict):
+                    payload["usage"][COST_FIELD] = {"cost": str(cost)}
+            content = json.dumps(payload, default=float).encode()
+        headers = {name: self._settings.redact(value) for name, value in response.headers.items()}
+        headers = {name: value for name, value in headers.items() if name not in _OF_THE_BODY}
+        if payload is not None:  # some of the API's answers do not say that they are JSON
+            headers["content-type"] = "application/json"
+        return httpx2.Response(status_code, headers=headers, content=content, request=response.request)
+
+
+_OF_THE_BODY = {"content-length", "content-encoding", "transfer-encoding"}
+
+
+async def _read(response: httpx2.Response) -> httpx2.Response:
+    await response.aread()
+    return response
+
+
+def _status(payload: dict[str, Any]) -> int:
+    """Return the status that an error in a 200 would have."""
+    return _STATUSES.get(type(refusal_in_success(payload)), 500)
 
 
 def _cost(payload: dict[str, Any]) -> Decimal | None:
@@ -114,17 +139,6 @@ def _cost(payload: dict[str, Any]) -> Decimal | None:
     used = read_number(usage.get("cost")) if isinstance(usage, dict) else None
     charged = read_number(payload.get("cost"))
     return used if charged is None else charged
-
-
-def _answer(response: httpx2.Response, payload: dict[str, Any], status_code: int) -> httpx2.Response:
-    """Return the response with another status and body; some of the API's say not even that they are JSON."""
-    headers = {name: value for name, value in response.headers.items() if name not in _OF_THE_BODY}
-    content = json.dumps(payload, default=float).encode()
-    headers["content-type"] = "application/json"
-    return httpx2.Response(status_code, headers=headers, content=content, request=response.request)
-
-
-_OF_THE_BODY = {"content-length", "content-encoding", "content-type", "transfer-encoding"}
 
 
 def _has_to_wait(response: httpx2.Response) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+import traceback
 from decimal import Decimal
 
 import pytest
@@ -184,6 +185,36 @@ def test_an_answer_without_usage_and_content_type_will_do(server_answers):
     assert (result.output, result.usage.cost) == ("Hello", None)
 
 
+@pytest.mark.parametrize(
+    "script",
+    [
+        answer(f"No such key: {'k' * 64}", "401 Unauthorized", content_type="text/plain"),
+        answer(json.dumps({"error": {"message": f"No such key: {'k' * 64}"}})),
+        f"HTTP/1.1 200 OK\r\nbroken {'k' * 64}\r\n\r\n".encode(),
+    ],
+)
+def test_a_key_that_a_server_echoes_is_in_no_error(server_answers, script, caplog):
+    from pydantic_ai.exceptions import ModelAPIError
+
+    with server_answers(answer(CATALOGUE), script), pytest.raises(ModelAPIError) as failed:
+        ask("a/model")
+    told = "".join(traceback.format_exception(failed.value)) + caplog.text
+    assert "k" * 64 not in told
+
+
+def test_what_a_failed_answer_cost_counts(server_answers, run_dag):
+    body = json.dumps({"error": {"message": "It failed", "type": "provider_error"}, "latency": 5, "cost": 0.5})
+    with server_answers(answer(CATALOGUE), answer(body)), DAG("failed") as dag:
+
+        @task.llm(llm_conn_id=CONN_ID, model_id="a/model")
+        def greet() -> str:
+            return "Greet me"
+
+        greet()
+        run = run_dag(dag)
+    assert (run.task_state("greet"), run.xcom("greet", "cost_usd")) == ("failed", 0.5)
+
+
 def test_a_model_that_draws_is_refused_before_anything_is_sent(imagerouter_sandbox):
     from airflow_provider_imagerouter.exceptions import ImageRouterInputError
 
@@ -296,6 +327,7 @@ async def test_a_streamed_answer_comes_whole_and_its_errors_are_errors(imagerout
             return "".join([piece async for piece in result.stream_text(delta=True)])
 
     assert (await stream("sandbox/words")).startswith("A fox, ")
+    assert (await stream("sandbox/words-rate-limited")).startswith("A fox, ")
     with pytest.raises(ModelAPIError, match="The provider failed to answer"):
         await stream("sandbox/words-fails")
 
