@@ -25,7 +25,7 @@ def main() -> int:
     for each in report.look(server, report.checks_for(server)):
         found.append(each)
         print(report.line(each), flush=True)
-    REPORT.write_text(report.markdown(server, found))
+    REPORT.write_text(report.markdown(server, found), encoding="utf-8")
     print(f"\n{report.summary(found)}. The report, for an issue: {REPORT}")
     return 0 if report.fits(found) else 1
 

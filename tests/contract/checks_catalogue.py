@@ -27,10 +27,12 @@ def _read(server: Server, ask: Ask) -> tuple[Catalogue, list[str]]:
     def find() -> tuple[Catalogue, list[str]]:
         warnings = _Warnings()
         listing.log.addHandler(warnings)
+        listing.log.propagate = False
         try:
             return listing.read_listing(server.ask(ask).copy()), warnings.texts
         finally:
             listing.log.removeHandler(warnings)
+            listing.log.propagate = True
 
     return server.once((_read, ask), find)
 

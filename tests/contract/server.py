@@ -16,7 +16,7 @@ import httpx
 from airflow_provider_imagerouter import __version__
 from airflow_provider_imagerouter.api.call import Reply, UploadedFile
 from airflow_provider_imagerouter.api.keys import read_made_key
-from airflow_provider_imagerouter.api.parsing import parse_json
+from airflow_provider_imagerouter.api.parsing import clean, parse_json
 from airflow_provider_imagerouter.exceptions import ImageRouterError
 
 T = TypeVar("T")
@@ -72,11 +72,10 @@ class Ask:
     content: bytes | None = field(default=None, repr=False)
     data: Mapping[str, str] | None = None
     files: Callable[[], list[UploadedFile]] | None = None
-    headers: Mapping[str, str] | None = None
 
     def __post_init__(self) -> None:
         """See to it that nothing is paid."""
-        if self.key in WRONG_KEYS or self.method != "POST" or self.path == API_KEYS:
+        if self.key in WRONG_KEYS or self.method == "GET" or self.path == API_KEYS:
             return
         model = (self.data or self.json or {}).get("model") if self.content is None else None
         if self.content is None and model not in FREE.get(self.path, ()):
@@ -191,7 +190,10 @@ class Server:
             return list(pool.map(lambda _: self._send(ask), range(number)))
 
     def clean(self, text: str) -> str:
-        """Return a text without any of the keys."""
+        """Return a text that can be shown: without any of the keys, or half a character."""
+        return clean(self._without_keys(text))
+
+    def _without_keys(self, text: str) -> str:
         for name, secret in self._keys.items():
             if secret and name not in WRONG_KEYS:
                 text = re.sub(re.escape(secret), "***", text, flags=re.IGNORECASE)
@@ -221,7 +223,7 @@ class Server:
         self._last = time.monotonic()
 
     def _send(self, ask: Ask) -> Answered:
-        headers = {"Connection": "close", "Accept-Encoding": "identity", **(ask.headers or {})}
+        headers = {"Connection": "close", "Accept-Encoding": "identity"}
         secret = self._keys.get(ask.key)
         if secret is not None:
             headers["Authorization"] = f"Bearer {secret}"
@@ -262,7 +264,7 @@ class Server:
             with suppress(ImageRouterError):
                 self._keys["minted"] = read_made_key(Reply(response.status_code, {}, bytes(body))).key
         headers = {name.lower(): self.clean(value) for name, value in response.headers.items()}
-        text = self.clean(body.decode("latin-1"))
+        text = self._without_keys(body.decode("latin-1"))
         return Answered(response.status_code, headers, text.encode("latin-1"), self.url, time.monotonic() - started)
 
 

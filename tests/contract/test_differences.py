@@ -308,6 +308,7 @@ RUBBISH: dict[str, Script] = {
     "a link that is none": answer('{"data": [{"url": "http://[::1"}]}'),
     "a link to nowhere": answer('{"data": [{"url": "http://127.0.0.1:9/x.png"}]}'),
     "redirects": answer(status="302 Found", location="/"),
+    "half a character": answer('{"\\ud800": 1, "error": {"message": "\\ud800"}}'),
     "bytes": answer(bytes(range(256)) * 8),
     "always too many": answer("{}", status="429 Too Many Requests", retry_after="0"),
     "a strange wait": answer("{}", status="429 Too Many Requests", retry_after="tomorrow"),
@@ -332,6 +333,7 @@ def test_rubbish_gets_a_report(script: Script, monkeypatch: pytest.MonkeyPatch) 
     shown = report.markdown(server, found) + "\n".join(map(report.line, found))
     assert all(seen.text for _, seen in found)
     assert KEY[:-1] not in shown
+    assert shown.encode()
     assert "Traceback" not in shown
 
 
