@@ -22,7 +22,7 @@ def get_commands() -> list[GroupCommand]:
     """Return the one group of commands, ``imagerouter``."""
     from airflow.cli.cli_config import GroupCommand
 
-    commands = (_models(), _credits(), _estimate(), _generate(), _sandbox())
+    commands = (_models(), _credits(), _spending(), _estimate(), _generate(), _sandbox())
     return [GroupCommand("imagerouter", "Models, credits and prices of ImageRouter, a picture, a sandbox", commands)]
 
 
@@ -53,6 +53,16 @@ def _models() -> ActionCommand:
 
 def _credits() -> ActionCommand:
     return _command("credits", "Show what the account holds", *_asking("-o", "--output"))
+
+
+def _spending() -> ActionCommand:
+    return _command(
+        "spending",
+        "Sum up what each Dag, run and task spent; needs a management key on the connection while they run",
+        _arg("--dag", help="only this Dag"),
+        _arg("--since", metavar="DATE", help="only what began then or later: 2026-11-24, or with a time; UTC"),
+        *_asking("-o", "--output"),
+    )
 
 
 def _estimate() -> ActionCommand:
