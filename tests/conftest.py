@@ -19,6 +19,7 @@ pytest_plugins = [
     "support.object_store",
     "support.lying_s3",
     "support.shared_airflow",
+    "support.browser",
 ]
 
 AIRFLOW_VERSION = Version(version("apache-airflow-core"))
@@ -61,6 +62,7 @@ WAITING = (
     "packaging",
     "readme",
     "survival",
+    "ui",
 )
 """What waits for whole Airflows, commands and installations: begun first, beside the rest; left out by `make quick`."""
 
@@ -85,11 +87,23 @@ def _place(item: pytest.Item) -> str:
 
 
 def _is_left_out(item: pytest.Item) -> bool:
-    """``needs_airflow("3.3")``: only there and on newer ones. What is run once: not on the oldest."""
+    """
+    ``needs_airflow("3.3")``: only there and on newer ones. What is run once: not on the oldest.
+
+    ``needs_chromium``: where it is installed, as it is where CI runs.
+    """
     needed = item.get_closest_marker("needs_airflow")
     if needed and Version(needed.args[0]) > AIRFLOW_VERSION:
         return True
+    if item.get_closest_marker("needs_chromium") and not _has_chromium():
+        return True
     return Version("3.1") > AIRFLOW_VERSION and _place(item).startswith(ONCE)
+
+
+def _has_chromium() -> bool:
+    from support.browser import chromium  # a plugin, which pytest itself has to import first
+
+    return chromium() is not None
 
 
 @pytest.fixture

@@ -196,6 +196,8 @@ def _base_url(connection: Connection) -> str:
             f"The Base URL of the connection {connection.conn_id!r} must be http or https, not {scheme!r}"
         )
     name = f"[{name}]" if _is_ipv6(name) else name
+    if port == {"https": 443, "http": 80}[scheme]:
+        port = None  # one place is one URL, whether its port is said or not
     return f"{scheme}://{name}" + (f":{port}" if port else "") + (f"/{path}" if path else "")
 
 

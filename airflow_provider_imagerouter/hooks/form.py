@@ -60,11 +60,16 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
 """The ``conn-fields`` of the provider info; Airflow keeps them in the connection's extra."""
 
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
-    "hidden-fields": ["login", "schema", "port", "extra"],
+    "hidden-fields": ["login", "schema", "extra"],
     "relabeling": {"password": "API Key", "host": "Base URL"},
-    "placeholders": {"host": API_URL},
+    "placeholders": {"host": API_URL, "port": "443 (without one, Airflow's Test button may answer 400)"},
 }
-"""The ``ui-field-behaviour`` of the provider info."""
+"""
+The ``ui-field-behaviour`` of the provider info.
+
+The port is shown for the Test button of Airflow 3.3.2, which refuses a stored connection that has none: the UI sends 0,
+and the API compares that with NULL.
+"""
 
 AI_CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
     "model": {

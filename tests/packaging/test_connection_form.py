@@ -38,8 +38,13 @@ def test_the_management_key_is_a_password_under_a_name_that_airflow_masks(form):
 
 def test_what_does_not_matter_is_hidden(form):
     assert form.standard_fields.login.hidden
-    assert form.standard_fields.port.hidden
     assert form.standard_fields.url_schema.hidden
+
+
+def test_the_port_is_shown_for_the_test_button(form):
+    """What it does for a browser is tested in tests/ui."""
+    assert not form.standard_fields.port.hidden
+    assert form.standard_fields.port.placeholder.startswith("443 ")
 
 
 def test_it_asks_for_a_default_model_and_timeouts(form):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 import tarfile
@@ -36,6 +37,17 @@ def test_twine_finds_nothing_to_complain_about(dist):
     command = [sys.executable, "-m", "twine", "check", "--strict", *map(str, dist.iterdir())]
     checked = subprocess.run(command, capture_output=True, text=True, check=False)
     assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_description_has_no_links_that_lead_nowhere(dist):
+    with zipfile.ZipFile(next(dist.glob("*.whl"))) as wheel:
+        metadata = wheel.read(f"{PACKAGE}-{__version__}.dist-info/METADATA").decode()
+    description = metadata.partition("\n\n")[2]
+    targets = re.findall(r"\]\(([^)]*)\)", description)
+    assert len(targets) >= 3
+    assert [target for target in targets if not target.startswith("https://")] == []
+    assert "starts a local ImageRouter, runs the Dag below" in " ".join(description.split())
+    assert "Documentation, https://docs.imagerouter.io" in metadata
 
 
 def test_the_wheel_holds_the_whole_package_and_nothing_else(dist):

@@ -27,6 +27,7 @@ def real_airflow(
     environ = {
         "AIRFLOW_CONN_IMAGEROUTER_DEFAULT": connection,
         "AIRFLOW_CONN_IMAGEROUTER_IMPATIENT": json.dumps({**json.loads(connection), "extra": {"retry_timeout": 0}}),
+        "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__IMAGEROUTER__LEASE_SECONDS": str(LEASE_SECONDS),
         "NO_PROXY": "*",
     }
