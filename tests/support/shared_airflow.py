@@ -12,6 +12,7 @@ from airflow_provider_imagerouter.sandbox.process import SandboxProcess
 from support.real_airflow import RealAirflow
 
 TESTS = Path(__file__).parents[1]
+STUDIO = TESTS.parent / "example_dags" / "example_imagerouter_studio.py"
 LEASE_SECONDS = 6
 
 
@@ -23,9 +24,11 @@ def real_airflow(
     dags = tmp_path_factory.mktemp("dags")
     for folder in TESTS.glob("*/dags"):
         (dags / folder.parent.name).symlink_to(folder)
+    (dags / STUDIO.name).symlink_to(STUDIO)
     connection = imagerouter_sandbox_process.connection_uri()
     environ = {
         "AIRFLOW_CONN_IMAGEROUTER_DEFAULT": connection,
+        "AIRFLOW_CONN_PYDANTICAI_IMAGEROUTER_DEFAULT": "pydanticai-imagerouter://",
         "AIRFLOW_CONN_IMAGEROUTER_IMPATIENT": json.dumps({**json.loads(connection), "extra": {"retry_timeout": 0}}),
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
         "AIRFLOW__IMAGEROUTER__LEASE_SECONDS": str(LEASE_SECONDS),
