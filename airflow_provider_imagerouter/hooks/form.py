@@ -59,10 +59,12 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
 }
 """The ``conn-fields`` of the provider info; Airflow keeps them in the connection's extra."""
 
+_PORT_HINT = "443 (without one, Airflow's Test button may answer 400)"
+
 UI_FIELD_BEHAVIOUR: dict[str, Any] = {
     "hidden-fields": ["login", "schema", "extra"],
     "relabeling": {"password": "API Key", "host": "Base URL"},
-    "placeholders": {"host": API_URL, "port": "443 (without one, Airflow's Test button may answer 400)"},
+    "placeholders": {"host": API_URL, "port": _PORT_HINT},
 }
 """
 The ``ui-field-behaviour`` of the provider info.
@@ -88,11 +90,11 @@ AI_CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         "description": "Connections of common-ai's types that are asked, in order, while this one fails.",
     },
 }
-"""The same of the connection for text models."""
+"""The ``conn-fields`` of the connection for text models."""
 
 AI_UI_FIELD_BEHAVIOUR: dict[str, Any] = {
-    "hidden-fields": ["host", "login", "password", "schema", "port", "extra"],
+    "hidden-fields": ["host", "login", "password", "schema", "extra"],
     "relabeling": {},
-    "placeholders": {},
+    "placeholders": {"port": _PORT_HINT},
 }
-"""The same of the connection for text models."""
+"""The ``ui-field-behaviour`` of the connection for text models; its port is shown for the Test button only."""

@@ -77,4 +77,5 @@ def test_the_form_for_text_models_asks_for_no_key():
     assert words.hook_name == "Pydantic AI (ImageRouter)"
     assert words.standard_fields.password.hidden
     assert words.standard_fields.host.hidden
+    assert not words.standard_fields.port.hidden
     assert set(words.extra_fields) == {"model", "imagerouter_conn_id", "fallback_conn_ids"}
