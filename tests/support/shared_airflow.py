@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from airflow_provider_imagerouter.sandbox.keys import MANAGEMENT_KEY
 from airflow_provider_imagerouter.sandbox.process import SandboxProcess
 from support.real_airflow import RealAirflow
 
@@ -31,6 +32,9 @@ def real_airflow(
         "AIRFLOW_CONN_PYDANTICAI_IMAGEROUTER_DEFAULT": "pydanticai-imagerouter://",
         "AIRFLOW_CONN_IMAGEROUTER_IMPATIENT": json.dumps({**json.loads(connection), "extra": {"retry_timeout": 0}}),
         "AIRFLOW__CORE__TEST_CONNECTION": "Enabled",
+        "AIRFLOW_CONN_IMAGEROUTER_MANAGED": json.dumps(
+            {**json.loads(connection), "extra": {"management_api_key": MANAGEMENT_KEY}}
+        ),
         "AIRFLOW__IMAGEROUTER__LEASE_SECONDS": str(LEASE_SECONDS),
         "NO_PROXY": "*",
     }

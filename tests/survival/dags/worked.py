@@ -38,6 +38,24 @@ with dag("batch"):
 with dag("batch_without_retries"):
     batch(retries=0)
 
+with dag("settled"):
+    # Pictures that are made, that fail once and are given back, and that are refused once.
+    MODELS = ("sandbox/slow-0.5", "sandbox/flaky-0.5", "sandbox/rate-limited")
+    ImageRouterBatchOperator.partial(
+        task_id="task",
+        result_path="{{ params.folder }}",
+        imagerouter_conn_id="imagerouter_managed",
+        on_orphaned_intent="resubmit_unbilled",
+        max_concurrency=1,
+        retries=30,
+        retry_delay=timedelta(0),
+    ).expand(
+        requests=[
+            [{"prompt": f"cat {task}-{number}", "model": MODELS[number % 3]} for number in range(12)]
+            for task in range(4)
+        ]
+    )
+
 with dag("batch_with_timeout"):
     batch(retries=6, execution_timeout=timedelta(seconds=8))
 
