@@ -52,8 +52,12 @@ class Identity(NamedTuple):
     @property
     def file_stem(self) -> str:
         """A file name without extension that no other task instance has: task, map index, and a digest of it all."""
-        task = re.sub(r"[^\w.-]", "_", self.task_id)[:STEM_CHARACTERS]
-        return f"{task}{self.map_suffix}-{self.digest}"
+        return f"{_clean(self.task_id)}{self.map_suffix}-{self.digest}"
+
+    @property
+    def run_stem(self) -> str:
+        """The same for the task's Dag run, which all tasks of the run have in common: Dag, and a digest of both."""
+        return f"{_clean(self.dag_id)}-{_digest(self.dag_id, self.run_id)}"
 
     def attempt_name(self, attempt: str) -> str:
         """
@@ -71,7 +75,7 @@ class Identity(NamedTuple):
     @property
     def digest(self) -> str:
         """A short hexadecimal digest of the whole identity."""
-        return hashlib.sha256(json.dumps(self).encode()).hexdigest()[:DIGEST_LENGTH]
+        return _digest(*self)
 
 
 def read_attempt_name(name: str) -> Identity | None:
@@ -82,3 +86,11 @@ def read_attempt_name(name: str) -> Identity | None:
     """
     match = re.fullmatch(r"([^/#]+)/([^/#]+)/([^/#]+)/(-1|\d+)#[^/#]+", name)
     return Identity(match[1], match[2], match[3], int(match[4])) if match else None
+
+
+def _clean(name: str) -> str:
+    return re.sub(r"[^\w.-]", "_", name)[:STEM_CHARACTERS]
+
+
+def _digest(*ids: str | int) -> str:
+    return hashlib.sha256(json.dumps(ids).encode()).hexdigest()[:DIGEST_LENGTH]

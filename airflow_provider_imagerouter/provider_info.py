@@ -63,7 +63,7 @@ def get_provider_info() -> dict[str, Any]:
                         "description": (
                             "The folder, local or any fsspec URI, where tasks keep notes of what they sent and paid, "
                             "so that a retry does not pay again. If empty, they are kept in a hidden folder under "
-                            "each task's own output_path, or in Airflow's task state store."
+                            "each task's own output_path, or in Airflow's task state store. max_run_cost_usd needs it."
                         ),
                         "version_added": "0.1.0",
                         "type": "string",

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from airflow_provider_imagerouter.api.request import check_n
 from airflow_provider_imagerouter.engine.bill import total_bill
-from airflow_provider_imagerouter.engine.budget import highest_price
+from airflow_provider_imagerouter.engine.budget import NO_LIMITS, Limits, highest_price
 from airflow_provider_imagerouter.engine.engine import Engine
 from airflow_provider_imagerouter.engine.failures import Failures, shorten
 from airflow_provider_imagerouter.engine.job import Job
@@ -96,7 +96,7 @@ class Batch:
     :param folder: where pictures and results go
     :param identity: the task instance
     :param max_concurrency: how many requests are under way at a time
-    :param max_cost_usd: USD that all attempts together may spend; the connection's if None
+    :param limits: what may be spent; the connection's where there is none
     :param filename: a pattern for the names of pictures, or what all of them begin with; None for names that no other
         task instance has
     """
@@ -110,7 +110,7 @@ class Batch:
         folder: str,
         identity: Identity,
         max_concurrency: int,
-        max_cost_usd: Decimal | None = None,
+        limits: Limits = NO_LIMITS,
         filename: str | None = None,
     ) -> None:
         self._engine = engine
@@ -120,7 +120,7 @@ class Batch:
         self._identity = identity
         self._names = RequestNames(requests, identity, filename)
         self._max_concurrency = min(max_concurrency, len(requests))
-        self._max_cost_usd = max_cost_usd
+        self._limits = limits
         self._no_metadata: dict[str, Any] | None = {} if any(request.get("metadata") for request in requests) else None
         self._results = ResultsFile(folder, identity, len(requests), lambda index: self._item(index).id)
         self._thread = ThreadPoolExecutor(1, "imagerouter-results")
@@ -155,7 +155,7 @@ class Batch:
 
     async def _check_prices(self) -> None:
         """Refuse the whole list, before anything is paid, if there is a budget and a model without a price."""
-        if self._max_cost_usd is None and self._settings.max_cost_usd is None:
+        if not self._limits.or_those_of(self._settings):
             return
         catalogue = await self._hook.get_catalogue()
         missing: set[str] = set()
@@ -169,7 +169,7 @@ class Batch:
         unpriced = [model for model in sorted(known) if highest_price(catalogue, model) is None]
         faults += [f"It does not say what {model} costs" for model in unpriced]
         if faults:
-            raise ImageRouterInputError(f"max_cost_usd needs each model's price; nothing was sent. {'. '.join(faults)}")
+            raise ImageRouterInputError(f"A budget needs each model's price; nothing was sent. {'. '.join(faults)}")
 
     async def _run_all(self) -> None:
         indexes = iter(range(len(self._requests)))

@@ -11,13 +11,12 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from decimal import Decimal
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from airflow_provider_imagerouter.api.preflight import check_model, with_near_matches
 from airflow_provider_imagerouter.engine.attempt_key import AttemptKeys
 from airflow_provider_imagerouter.engine.bill import total_bill
-from airflow_provider_imagerouter.engine.budget import Budget
+from airflow_provider_imagerouter.engine.budget import NO_LIMITS, Budget, Limits
 from airflow_provider_imagerouter.engine.checks import check_bytes_have_a_place
 from airflow_provider_imagerouter.engine.existing import ExistingFiles, IfExists
 from airflow_provider_imagerouter.engine.fallback import Choice, first_that_works, requests_of
@@ -65,7 +64,7 @@ class Engine:
     :param identity: the task instance
     :param folder: where pictures are stored; None to pass on the links
     :param max_concurrency: how many requests are under way at a time, and how many pictures in memory
-    :param max_cost_usd: USD that all attempts together may spend; the connection's if None
+    :param limits: what may be spent; the connection's where there is none
     :param on_orphaned_intent: what to do about a request that an earlier attempt sent without learning its end
     :param log_level: of the lines that tell of each request
     :param outlives_task: whether this process goes on when the task is stopped, as a triggerer does: then calls in
@@ -82,7 +81,7 @@ class Engine:
         identity: Identity,
         folder: str | None = None,
         max_concurrency: int = SINGLE_TASK_CONCURRENCY,
-        max_cost_usd: Decimal | None = None,
+        limits: Limits = NO_LIMITS,
         on_orphaned_intent: OrphanPolicy = "resubmit",
         log_level: int = logging.INFO,
         outlives_task: bool = False,
@@ -93,7 +92,7 @@ class Engine:
         self._ledger = ledger
         self._identity = identity
         self._folder = folder
-        self._max_cost_usd = max_cost_usd
+        self._limits = limits
         self._on_orphaned_intent = on_orphaned_intent
         self._log_level = log_level
         self._outlives_task = outlives_task
@@ -103,6 +102,7 @@ class Engine:
         self._keys = RequestKeys()
         self._store: PictureStore | None = None
         self._api_keys: AttemptKeys | None = None
+        self._budget: Budget | None = None
         self._has_said_links_die = False
 
     async def __aenter__(self) -> Engine:
@@ -142,13 +142,17 @@ class Engine:
     async def _end(self) -> None:
         try:
             await self._sender.wait()
+            if self._budget:
+                await self._budget.close()
         finally:
             await self._ledger.close()
 
     async def _open_sender(self) -> Sender:
-        limit = self._settings.max_cost_usd if self._max_cost_usd is None else self._max_cost_usd
-        models = await self._hook.get_catalogue() if self._validate_model or limit is not None else None
-        budget = None if models is None or limit is None else Budget(limit, models, self._ledger.spent)
+        limits = self._limits.or_those_of(self._settings)
+        models = await self._hook.get_catalogue() if self._validate_model or limits else None
+        if models is not None and limits:
+            self._budget = await Budget.open(limits, models, self._identity, self._ledger)
+        budget = self._budget
         if self._settings.management_key:
             left = (lambda: budget.left) if budget else (lambda: None)
             self._api_keys = AttemptKeys(self._hook, self._ledger, self._identity, left)

@@ -18,8 +18,10 @@ from typing_extensions import override
 
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
 from airflow_provider_imagerouter.identity import Identity
+from airflow_provider_imagerouter.money import to_usd
 
 if TYPE_CHECKING:
+    from airflow_provider_imagerouter.engine.budget import Limits
     from airflow_provider_imagerouter.engine.engine import Engine, OrphanPolicy
     from airflow_provider_imagerouter.engine.existing import IfExists
     from airflow_provider_imagerouter.ledger.place import Place
@@ -41,6 +43,7 @@ class Work(ABC):
     :param imagerouter_conn_id: the connection
     :param folder: where pictures are stored, if anywhere
     :param max_cost_usd: USD that all attempts together may spend
+    :param max_run_cost_usd: USD that all tasks of the Dag run together may spend
     :param on_orphaned_intent: ``resubmit``, ``resubmit_unbilled`` or ``fail``
     :param validate_model: whether requests are checked against the catalogue first
     :param if_exists: what to do about files that have the names of its pictures already
@@ -55,6 +58,7 @@ class Work(ABC):
     max_cost_usd: str | None
     on_orphaned_intent: OrphanPolicy
     validate_model: bool = False
+    max_run_cost_usd: str | None = None
     if_exists: IfExists = "replace"
 
     def to_json(self) -> dict[str, Any]:
@@ -81,11 +85,19 @@ class Work(ABC):
         :raises ImageRouterError: if it did not succeed
         """
 
+    @property
+    def _limits(self) -> Limits:
+        from airflow_provider_imagerouter.engine.budget import Limits
+
+        return Limits(
+            to_usd(self.max_cost_usd, "max_cost_usd"),
+            to_usd(self.max_run_cost_usd, "max_run_cost_usd"),
+        )
+
     def _engine(self, place: Place, **options: Any) -> Engine:
         from airflow_provider_imagerouter.engine.engine import Engine
         from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
         from airflow_provider_imagerouter.ledger.ledger import Ledger
-        from airflow_provider_imagerouter.money import to_usd
 
         _keep_collections_short()
         return Engine(
@@ -93,7 +105,7 @@ class Work(ABC):
             Ledger(place, self.max_tries),
             identity=self.identity,
             folder=self.folder,
-            max_cost_usd=to_usd(self.max_cost_usd, "max_cost_usd"),
+            limits=self._limits,
             on_orphaned_intent=self.on_orphaned_intent,
             validate_model=self.validate_model,
             if_exists=self.if_exists,
@@ -165,7 +177,6 @@ class BatchWork(Work):
 
         from airflow_provider_imagerouter.engine.batch import Batch
         from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
-        from airflow_provider_imagerouter.money import to_usd
 
         requests = self.requests
         if requests is None:
@@ -183,7 +194,7 @@ class BatchWork(Work):
             folder=self.folder,
             identity=self.identity,
             max_concurrency=self.max_concurrency,
-            max_cost_usd=to_usd(self.max_cost_usd, "max_cost_usd"),
+            limits=self._limits,
             filename=self.filename,
         )
         return await batch.run(fail_on_partial_error=self.fail_on_partial_error)

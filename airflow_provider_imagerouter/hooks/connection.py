@@ -47,6 +47,8 @@ class ConnectionSettings:
         seconds, so this does not limit how long a generation may take
     :param retry_timeout: seconds for which a call that surely did not run is tried again
     :param max_cost_usd: USD that a task may spend, unless it says otherwise; None for no limit
+    :param max_run_cost_usd: USD that all tasks of a Dag run together may spend, unless they say otherwise; None for no
+        limit
     :param management_key: makes a key for each attempt of a task; None if attempts work on `api_key`
     :param key_lifetime: seconds after which a key that was made for an attempt expires
     :param used_key: the key that calls are made with; None for `api_key`. Settings that differ in it alone are equal:
@@ -60,6 +62,7 @@ class ConnectionSettings:
     read_timeout: float = READ_TIMEOUT
     retry_timeout: float = RETRY_TIMEOUT
     max_cost_usd: Decimal | None = None
+    max_run_cost_usd: Decimal | None = None
     management_key: str | None = field(default=None, repr=False)
     key_lifetime: float = KEY_LIFETIME
     used_key: str | None = field(default=None, repr=False, compare=False)
@@ -120,7 +123,7 @@ def read_connection(connection: Connection) -> ConnectionSettings:
 
     :param connection: password = API key; host (and port, schema) = base URL, empty for the real API; extra:
         ``default_model``, ``connect_timeout``, ``read_timeout``, ``retry_timeout``, ``max_cost_usd``,
-        ``management_api_key``, ``key_lifetime``
+        ``max_run_cost_usd``, ``management_api_key``, ``key_lifetime``
     :raises ImageRouterInputError: if something in it cannot be used
     """
     extra = connection.extra_dejson
@@ -135,7 +138,8 @@ def read_connection(connection: Connection) -> ConnectionSettings:
         connect_timeout=_seconds(connection, extra, "connect_timeout", CONNECT_TIMEOUT),
         read_timeout=_seconds(connection, extra, "read_timeout", READ_TIMEOUT),
         retry_timeout=_seconds(connection, extra, "retry_timeout", RETRY_TIMEOUT, minimum=0),
-        max_cost_usd=to_usd(extra.get("max_cost_usd"), f"max_cost_usd of the connection {connection.conn_id!r}"),
+        max_cost_usd=_usd(connection, extra, "max_cost_usd"),
+        max_run_cost_usd=_usd(connection, extra, "max_run_cost_usd"),
         management_key=_management_key(connection, extra.get(MANAGEMENT_KEY_FIELD)),
         key_lifetime=_seconds(connection, extra, "key_lifetime", KEY_LIFETIME, minimum=LEAST_KEY_LIFETIME),
     )
@@ -233,6 +237,10 @@ def _is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _usd(connection: Connection, extra: dict[str, Any], name: str) -> Decimal | None:
+    return to_usd(extra.get(name), f"{name} of the connection {connection.conn_id!r}")
 
 
 def _seconds(connection: Connection, extra: dict[str, Any], name: str, default: float, minimum: float = 0.001) -> float:

@@ -45,6 +45,12 @@ CONNECTION_FIELDS: dict[str, dict[str, Any]] = {
         "schema": {"type": ["number", "null"], "minimum": 0},
         "description": "What a task may spend, unless it says otherwise. Default: no limit.",
     },
+    "max_run_cost_usd": {
+        "label": "Budget per Dag run (USD)",
+        "schema": {"type": ["number", "null"], "minimum": 0},
+        "description": "What all tasks of a Dag run may spend together; needs [imagerouter] ledger_path. "
+        "Default: no limit.",
+    },
     MANAGEMENT_KEY_FIELD: {
         "label": "Management Key",
         "schema": {"type": ["string", "null"], "format": "password"},

@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import suppress
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 from uuid import uuid4
@@ -21,8 +22,11 @@ if TYPE_CHECKING:
 LEASES = "leases"
 """The folder beside the ledgers in which each process says that it is alive."""
 
-FINISHED = "finished-*"
-"""What the marks of ledgers are called whose tasks have succeeded."""
+RUN_SUFFIX = ".run"
+"""What the names of folders end with in which the tasks of a Dag run note what they hold of its budget."""
+
+DATED = ("*/finished-*", f"*{RUN_SUFFIX}/*")
+"""The files by which folders age: marks of ledgers whose tasks have succeeded, and notes of runs."""
 
 LEAST_ROOM = 16 * 1024
 MOST_ROOM = 1024 * 1024
@@ -107,7 +111,7 @@ class LocalPlace(Place):
     @override
     def remove_finished_before(self, then: float) -> None:
         newest: dict[Path, float] = {}
-        for mark in self._root.glob(f"*/{FINISHED}"):
+        for mark in chain.from_iterable(map(self._root.glob, DATED)):
             newest[mark.parent] = max(newest.get(mark.parent, 0.0), mark.stat().st_mtime)
         for folder, finished in newest.items():
             if finished < then:
@@ -258,7 +262,7 @@ class RemotePlace(Place):
     def remove_finished_before(self, then: float) -> None:
         fs, root = self._root.fs, self._root.path.rstrip("/")
         newest: dict[str, float] = {}
-        for mark in fs.glob(f"{root}/*/{FINISHED}"):
+        for mark in chain.from_iterable(fs.glob(f"{root}/{pattern}") for pattern in DATED):
             folder = str(mark).rpartition("/")[0]
             newest[folder] = max(newest.get(folder, 0.0), fs.modified(mark).timestamp())
         for folder, finished in newest.items():

@@ -64,6 +64,13 @@ class Ledger:
         """Whether no attempt before this one sent anything."""
         return self._read.is_new
 
+    @property
+    def claim(self) -> Claim:
+        """This attempt's claim."""
+        if self._claim is None:
+            raise RuntimeError("The ledger is not open")
+        return self._claim
+
     async def open(self) -> None:
         """
         Begin an attempt: wait until no other one may spend, claim the ledger, and read it.

@@ -81,7 +81,7 @@ class Place(ABC):
     @abstractmethod
     def remove_finished_before(self, then: float) -> None:
         """
-        Remove the ledgers beside this one that were finished before a time, and leases that were left behind.
+        Remove the ledgers beside this one that were finished before a time, and as old notes of runs and leases.
 
         Where each ledger has a place of its own, Airflow removes it with its task instance.
 

@@ -12,7 +12,7 @@ from airflow_provider_imagerouter.compat import has_xcoms_in_triggers
 from airflow_provider_imagerouter.exceptions import ImageRouterStorageError
 from airflow_provider_imagerouter.files.storing import to_path
 from airflow_provider_imagerouter.ledger.document_place import MemoryPlace, TaskStatePlace, XComPlace
-from airflow_provider_imagerouter.ledger.file_place import LocalPlace, RemotePlace
+from airflow_provider_imagerouter.ledger.file_place import RUN_SUFFIX, LocalPlace, RemotePlace
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.identity import Identity
@@ -109,12 +109,29 @@ def in_files(identity: Identity, folder: str | None) -> Place | None:
     :param folder: the task's output folder, if it has one
     :raises ImageRouterError: if it cannot be used
     """
-    if root := conf.get("imagerouter", "ledger_path", fallback=""):
-        deployment = conf.get("imagerouter", "deployment", fallback="")
-        return _files(root, *filter(None, [deployment]), identity.file_stem)
+    if place := _under_ledger_path(identity.file_stem):
+        return place
     if folder:
         return _files(folder, HIDDEN_FOLDER, identity.file_stem)
     return None
+
+
+def for_run(identity: Identity) -> Place | None:
+    """
+    Return the place that all tasks of a Dag run share, beside their ledgers; None if ``ledger_path`` is not set.
+
+    An output folder is no such place, though tasks may have the same: nothing says that all of them have.
+
+    :param identity: one of the task instances
+    :raises ImageRouterError: if it cannot be used
+    """
+    return _under_ledger_path(f"{identity.run_stem}{RUN_SUFFIX}")
+
+
+def _under_ledger_path(name: str) -> Place | None:
+    root = conf.get("imagerouter", "ledger_path", fallback="")
+    deployment = conf.get("imagerouter", "deployment", fallback="")
+    return _files(root, *filter(None, [deployment]), name) if root else None
 
 
 def _files(root: str, *names: str) -> Place:

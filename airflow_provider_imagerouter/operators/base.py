@@ -99,7 +99,7 @@ class ImageRouterBaseOperator(BaseOperator):
         match name:
             case "n":
                 check_n(value)
-            case "max_cost_usd":
+            case "max_cost_usd" | "max_run_cost_usd":
                 to_usd(value, name)
             case "filename":
                 clean_name(value)

@@ -71,6 +71,8 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
     :param fail_on_partial_error: whether failed requests fail the task after all others have finished; a retry sends
         only those
     :param max_cost_usd: USD that all attempts of the task together may spend; the connection's limit if None
+    :param max_run_cost_usd: USD that all tasks of the Dag run that have such a limit may spend together, mapped ones
+        included; needs ``[imagerouter] ledger_path``; the connection's limit if None
     :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
         ``"resubmit"`` (it may be paid twice), ``"resubmit_unbilled"`` (only what was not
         billed; needs a connection with a management key) or ``"fail"``
@@ -90,6 +92,7 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         "model",
         "fallback_models",
         "max_cost_usd",
+        "max_run_cost_usd",
         "imagerouter_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"requests": "json"}
@@ -105,6 +108,7 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         max_concurrency: int = 8,
         fail_on_partial_error: bool = True,
         max_cost_usd: float | str | None = None,
+        max_run_cost_usd: float | str | None = None,
         on_orphaned_intent: OrphanPolicy = "resubmit",
         validate_model: bool = False,
         if_exists: IfExists = "replace",
@@ -115,6 +119,7 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         super().__init__(
             fallback_models=fallback_models,
             max_cost_usd=max_cost_usd,
+            max_run_cost_usd=max_run_cost_usd,
             on_orphaned_intent=on_orphaned_intent,
             validate_model=validate_model,
             if_exists=if_exists,

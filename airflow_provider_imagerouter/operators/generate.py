@@ -46,6 +46,8 @@ class ImageRouterGenerateOperator(ImageRouterRequestOperator):
         (docs/files.md); its extension follows from its bytes. It may come from data. A mapped task's index is added,
         unless ``filename`` itself is mapped or has it. None for a name that no other task instance has
     :param max_cost_usd: USD that all attempts of the task together may spend; the connection's limit if None
+    :param max_run_cost_usd: USD that all tasks of the Dag run that have such a limit may spend together, mapped ones
+        included; needs ``[imagerouter] ledger_path``; the connection's limit if None
     :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
         ``"resubmit"`` (it may be paid twice), ``"resubmit_unbilled"`` (only what was not
         billed; needs a connection with a management key) or ``"fail"``; not templated
@@ -76,6 +78,7 @@ class ImageRouterGenerateOperator(ImageRouterRequestOperator):
         output_path: str | None = None,
         filename: str | None = None,
         max_cost_usd: float | str | None = None,
+        max_run_cost_usd: float | str | None = None,
         on_orphaned_intent: OrphanPolicy = "resubmit",
         validate_model: bool = False,
         if_exists: IfExists = "replace",
@@ -89,6 +92,7 @@ class ImageRouterGenerateOperator(ImageRouterRequestOperator):
             output_path=output_path,
             filename=filename,
             max_cost_usd=max_cost_usd,
+            max_run_cost_usd=max_run_cost_usd,
             on_orphaned_intent=on_orphaned_intent,
             validate_model=validate_model,
             if_exists=if_exists,

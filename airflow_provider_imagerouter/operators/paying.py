@@ -37,6 +37,8 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
     :param fallback_models: ids of models that are asked, one after the other, where the request's own model could not
         make it and nothing was billed: its provider failed, or there is no such model any more
     :param max_cost_usd: USD that all attempts of the task together may spend; the connection's if None
+    :param max_run_cost_usd: USD that all tasks of the Dag run that have such a limit may spend together, mapped ones
+        included; needs ``[imagerouter] ledger_path``; the connection's if None
     :param on_orphaned_intent: what to do about a call that an earlier attempt sent without learning its end:
         ``"resubmit"`` (it may be paid twice), ``"resubmit_unbilled"`` (only what was not
         billed; needs a connection with a management key) or ``"fail"``
@@ -52,6 +54,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         *,
         fallback_models: Sequence[str] | str | None = None,
         max_cost_usd: float | str | None = None,
+        max_run_cost_usd: float | str | None = None,
         on_orphaned_intent: OrphanPolicy = "resubmit",
         validate_model: bool = False,
         if_exists: IfExists = "replace",
@@ -61,6 +64,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         super().__init__(**kwargs)
         self.fallback_models = fallback_models
         self.max_cost_usd = max_cost_usd
+        self.max_run_cost_usd = max_run_cost_usd
         self.validate_model = validate_model
         self.on_orphaned_intent = on_orphaned_intent
         self.if_exists = if_exists
@@ -138,6 +142,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
             "imagerouter_conn_id": self.imagerouter_conn_id,
             "folder": self._folder(identity),
             "max_cost_usd": None if self.max_cost_usd is None else str(self.max_cost_usd),
+            "max_run_cost_usd": None if self.max_run_cost_usd is None else str(self.max_run_cost_usd),
             "on_orphaned_intent": self.on_orphaned_intent,
             "validate_model": self.validate_model,
             "if_exists": self.if_exists,

@@ -37,6 +37,7 @@ class ImageRouterRequestOperator(ImageRouterPayingOperator):
         "fallback_models",
         "n",
         "max_cost_usd",
+        "max_run_cost_usd",
         "output_path",
         "filename",
         "imagerouter_conn_id",
