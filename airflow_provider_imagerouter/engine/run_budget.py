@@ -7,8 +7,8 @@ any tasks that ask at the same time, the last one to look sees what all others h
 however slow or frozen one of them is. No clock is asked about that.
 
 Where it is too much, a task waits if what others have set aside may be released, and fails if not even that would help.
-While it waits it takes back what it asked for, unless it comes first among those who have something set aside, by their
-names: so two that ask at the same time never keep each other out.
+While it waits it takes back what it asked for, but says that it wants it: of those who wait, the first ones by their
+names ask again once there is room for them. So two that ask at the same time never keep each other out.
 """
 
 from __future__ import annotations
@@ -37,8 +37,11 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+NOTHING = Decimal(0)
+
 POLL_SECONDS = 1.0
-"""How often a task that waits looks whether others have released something."""
+MOST_POLL_SECONDS = 5.0
+"""How soon a task that waits looks again whether others have released something: less and less often."""
 
 MOST_AHEAD = 31
 """For how many further calls a task sets money aside, so that a large batch notes something every 32 calls only."""
@@ -62,7 +65,7 @@ class RunBudget:
         self._notes = notes
         self._ledger = ledger
         self._task = task
-        self._nothing = Holding(task, 0, 0, Decimal(0), Decimal(0))
+        self._nothing = Holding(task, 0, 0, NOTHING, NOTHING, NOTHING)
         self._spent = ledger.spent
         self._in_flight = Decimal(0)
         self._queued = Decimal(0)
@@ -96,9 +99,10 @@ class RunBudget:
         return budget
 
     async def _begin(self) -> None:
-        self._noted = (await in_thread(self._notes.holdings)).get(self._task, self._noted)
+        earlier = (await in_thread(self._notes.holdings)).get(self._task, self._nothing)
         # Above all that was seen, and above an attempt before that has not noted anything yet: epochs only grow.
-        self._generation = self._noted.generation + self._ledger.claim.epoch
+        self._generation = earlier.generation + self._ledger.claim.epoch
+        self._noted = earlier
         await self._note(self._spent)
 
     async def reserve(self, model: str, price: Decimal) -> None:
@@ -150,28 +154,36 @@ class RunBudget:
         """Note what is wished for, look what the others hold, and be allowed what they leave of it."""
         wish = self._queued + self._ahead * price
         dead = _Dead(self._notes)
-        is_waiting = False
         while True:
             noted = self._used + wish
             await self._note(noted)
             others = await self._look()
-            left = self._limit - sum(other.amount for other in others)
-            if self._used + price <= left:
-                if wish:
-                    return await self._allow(noted, left)
-                wish = price  # there is room for what was taken back: note it again, and look again
-                continue
+            if self._used + price <= self._left_by(others):
+                return await self._allow(noted, self._left_by(others))
+            await self._wait_for_turn(model, price, others, dead)
+            wish = price
+
+    async def _wait_for_turn(self, model: str, price: Decimal, others: Collection[Holding], dead: _Dead) -> None:
+        """Take back what was asked for, but say that it is wanted; return once those who come first leave enough."""
+        seconds = POLL_SECONDS
+        while True:
             alive = await dead.without(others)
+            first = sum(other.wanted for other in alive if other.task < self._task)
             may_be_released = self._in_flight + sum(other.open for other in alive)
-            if self._used + price - may_be_released > left:
+            if self._used + price - may_be_released > self._left_by(others):
                 await self._note(self._used)
-                raise ImageRouterBudgetError(self._refusal(model, price, left))
-            if not is_waiting:
+                raise ImageRouterBudgetError(self._refusal(model, price, others))
+            if self._noted and self._noted.wanted and self._used + price + first <= self._left_by(others):
+                return
+            if seconds == POLL_SECONDS:
                 log.info("Waiting for other calls of this Dag run, which may leave some of max_run_cost_usd")
-                is_waiting = True
-            wish = Decimal(0) if any(other.task < self._task for other in alive) else price
-            await self._note(self._used + wish)
-            await asyncio.sleep(POLL_SECONDS)
+            await self._note(self._used, wanted=price)
+            await asyncio.sleep(seconds)
+            seconds = min(1.5 * seconds, MOST_POLL_SECONDS)
+            others = await self._look()
+
+    def _left_by(self, others: Collection[Holding]) -> Decimal:
+        return self._limit - sum(other.amount for other in others)
 
     async def _allow(self, noted: Decimal, left: Decimal) -> None:
         """
@@ -186,15 +198,15 @@ class RunBudget:
         self._allowed = allowed
         self._ahead = min(2 * self._ahead + 1, MOST_AHEAD)
 
-    async def _note(self, amount: Decimal) -> None:
+    async def _note(self, amount: Decimal, wanted: Decimal = NOTHING) -> None:
         """Note that this task holds an amount. If it is less than was allowed, no more is allowed from now on."""
         self._allowed = min(self._allowed, amount)
         async with self._noting:
-            before, spent, open_ = self._noted, self._spent, max(amount - self._spent, Decimal(0))
-            if before and (before.spent, before.open) == (spent, open_):
+            amounts = self._spent, max(amount - self._spent, NOTHING), wanted
+            if self._noted and self._noted.amounts == amounts:
                 return
             self._number += 1  # never again, even if this one fails: it may be there all the same
-            holding = Holding(self._task, self._generation, self._number, spent, open_)
+            holding = Holding(self._task, self._generation, self._number, *amounts)
             self._noted = None
             await in_thread(self._notes.add, holding, self._ledger.claim)
             self._noted = holding
@@ -214,10 +226,10 @@ class RunBudget:
             )
         return holdings.values()
 
-    def _refusal(self, model: str, price: Decimal, left: Decimal) -> str:
-        others = self._limit - left
+    def _refusal(self, model: str, price: Decimal, others: Collection[Holding]) -> str:
+        amount = sum(other.amount for other in others)
         return (
-            f"max_run_cost_usd is ${self._limit}; of this Dag run's other tasks ${others} are spent or set aside, "
+            f"max_run_cost_usd is ${self._limit}; of this Dag run's other tasks ${amount} are spent or set aside, "
             f"${self._used} are of this task, and {model} may cost ${price} more"
         )
 
@@ -236,11 +248,13 @@ class _Dead:
 
     async def without(self, holdings: Collection[Holding]) -> list[Holding]:
         """
-        Return those that have something set aside, and have not died.
+        Return those that have something set aside, or want something, and have not died.
 
         :param holdings: what tasks hold
         """
-        open_ = [holding for holding in holdings if holding.open and holding.name not in self._names]
+        open_ = [
+            holding for holding in holdings if (holding.open or holding.wanted) and holding.name not in self._names
+        ]
         if time.monotonic() >= self._next:
             self._next = time.monotonic() + lease_seconds() / 3
             alive = await asyncio.gather(*(in_thread(self._notes.is_alive, holding) for holding in open_))

@@ -285,9 +285,12 @@ class RemotePlace(Place):
         return str((self._folder / name).path)
 
     def _files(self) -> list[str]:
-        self._folder.fs.invalidate_cache()
+        fs = self._folder.fs
+        fs.invalidate_cache()
+        # What else lists it in this process may fill the cache again with what was there before: so past the cache.
+        past_the_cache = {"refresh": True} if self._root.protocol in OBJECT_STORES else {}
         try:
-            return [str(path).rstrip("/") for path in self._folder.fs.ls(self._folder.path, detail=False)]
+            return [str(path).rstrip("/") for path in fs.ls(self._folder.path, detail=False, **past_the_cache)]
         except FileNotFoundError:
             return []
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.ledger.place import Place
 
 _AMOUNT = r"\d+(?:\.\d+)?"
-_NAME = re.compile(rf"(.+)-(\d{{6,}})-(\d{{6,}})-({_AMOUNT})-({_AMOUNT})")
+_NAME = re.compile(rf"(.+)-(\d{{6,}})-(\d{{6,}})-({_AMOUNT})-({_AMOUNT})-({_AMOUNT})")
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,7 @@ class Holding:
     :param number: of the note in its attempt, from 1
     :param spent: USD that it has spent, or may have spent in calls that it knows nothing more of
     :param open: USD that is set aside for calls; what they do not cost will be released
+    :param wanted: USD that it waits for, and does not hold
     """
 
     task: str
@@ -41,6 +42,12 @@ class Holding:
     number: int
     spent: Decimal
     open: Decimal
+    wanted: Decimal
+
+    @property
+    def amounts(self) -> tuple[Decimal, Decimal, Decimal]:
+        """USD spent, set aside, and wanted."""
+        return self.spent, self.open, self.wanted
 
     @property
     def amount(self) -> Decimal:
@@ -50,7 +57,8 @@ class Holding:
     @property
     def name(self) -> str:
         """The name of its note."""
-        return f"{self.task}-{self.generation:06d}-{self.number:06d}-{self.spent:f}-{self.open:f}"
+        amounts = "-".join(f"{amount:f}" for amount in self.amounts)
+        return f"{self.task}-{self.generation:06d}-{self.number:06d}-{amounts}"
 
 
 class RunNotes:
@@ -67,7 +75,8 @@ class RunNotes:
         """Return what each task holds, by the newest of its notes."""
         newest: dict[str, Holding] = {}
         for match in filter(None, map(_NAME.fullmatch, self._place.names())):
-            holding = Holding(match[1], int(match[2]), int(match[3]), Decimal(match[4]), Decimal(match[5]))
+            task, generation, number, *amounts = match.groups()
+            holding = Holding(task, int(generation), int(number), *map(Decimal, amounts))
             other = newest.get(holding.task)
             if other is None or (other.generation, other.number) < (holding.generation, holding.number):
                 newest[holding.task] = holding

@@ -37,8 +37,9 @@ class ObjectStore:
         return [entry["Key"] for entry in self._client.list_objects_v2(Bucket=BUCKET).get("Contents", [])]
 
     def clear(self) -> None:
-        for key in self.names():
-            self._client.delete_object(Bucket=BUCKET, Key=key)
+        while names := self.names():  # a thousand at a time
+            for key in names:
+                self._client.delete_object(Bucket=BUCKET, Key=key)
 
 
 @pytest.fixture(scope="session")
