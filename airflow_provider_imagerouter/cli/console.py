@@ -16,7 +16,7 @@ from airflow.models import Connection
 from airflow.providers.common.compat.sdk import AirflowException
 from airflow.utils import yaml
 
-from airflow_provider_imagerouter.exceptions import ImageRouterError
+from airflow_provider_imagerouter.exceptions import ImageRouterAuthenticationError
 from airflow_provider_imagerouter.hooks.connection import read_connection
 from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterHook
 
@@ -38,7 +38,9 @@ def open_hook(args: Namespace) -> Iterator[ImageRouterHook]:
         connection = Connection.get_connection_from_secrets(args.conn_id)
         hook.settings = replace(read_connection(connection), retry_timeout=0)
         yield hook
-    except (AirflowException, ImageRouterError) as error:
+    except ImageRouterAuthenticationError as error:
+        sys.exit(f"Error: {str(error).rstrip('.')} (the connection is {args.conn_id!r})")
+    except AirflowException as error:
         sys.exit(f"Error: {error}")
     finally:
         logging.disable(logging.NOTSET)

@@ -107,7 +107,8 @@ def test_it_runs_from_a_shell(program, imagerouter_sandbox):
 def test_a_bad_key_is_one_line_without_the_key_and_an_exit_code(program, imagerouter_sandbox):
     """Of a key so short Airflow logs a warning to standard output, which must not get into the JSON either."""
     result = start(program, "credits", "--json", connection=imagerouter_sandbox.connection_uri("%&!"))
-    assert result.error == "Error: ImageRouter answered 401: Invalid authorization token length: 3"
+    refused = "Error: ImageRouter answered 401: Invalid authorization token length: 3"
+    assert result.error == f"{refused} (the connection is 'imagerouter_default')"
 
 
 def test_models_as_a_table(ask):

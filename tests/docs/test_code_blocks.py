@@ -6,6 +6,7 @@ import importlib
 import json
 import os
 import pkgutil
+import re
 import textwrap
 from pathlib import Path
 
@@ -28,6 +29,13 @@ PAGES = [page for page in DOCS if page.name != "testing.md" and blocks(page, "py
 @pytest.mark.parametrize("page", [REPOSITORY / "README.md", *DOCS], ids=lambda page: page.name)
 def test_each_block_says_its_language(page: Path) -> None:
     assert [block for block in blocks(page) if block.language not in LANGUAGES] == []
+
+
+@pytest.mark.parametrize("page", [REPOSITORY / "README.md", *DOCS], ids=lambda page: page.name)
+def test_no_block_hides_from_the_tests(page: Path) -> None:
+    """Code that is indented instead of fenced is code, too."""
+    text = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
+    assert re.findall(r"^\n {4}\S.*$", text, flags=re.M) == []
 
 
 @pytest.mark.parametrize("page", DOCS, ids=lambda page: page.name)
