@@ -167,7 +167,7 @@ class ImageRouterBatchRefusedError(ImageRouterBatchError, AirflowFailException):
 
 
 class ImageRouterBudgetError(ImageRouterError, AirflowFailException):
-    """The next call could pass ``max_cost_usd`` or ``max_run_cost_usd``; it was not sent."""
+    """The next call could pass ``max_cost_usd`` or ``max_run_cost_usd``, or its key did; it did not run."""
 
 
 class ImageRouterStorageError(ImageRouterError):

@@ -128,9 +128,8 @@ class Settling:
         found = judge(calls, self._books, {key: self._price(intent) for key, intent in calls.open.items()})
         if self._may_change(calls, found):
             return False
-        for orphan in self._ledger.orphans:
-            if orphan.api_key == calls.name:
-                await self._tell(orphan, found)
+        orphans = [orphan for orphan in self._ledger.orphans if orphan.api_key == calls.name]
+        await asyncio.gather(*(self._tell(orphan, found) for orphan in orphans))
         return True
 
     def _may_change(self, calls: KeyCalls, found: Judgement) -> bool:

@@ -155,7 +155,7 @@ def test_that_it_was_not_billed_is_noted_so_that_nobody_asks_again(attempts, mon
     change_model(monkeypatch, attempts, "sandbox/proxy-503")
     change_model(monkeypatch, attempts, "sandbox/fails", on_orphaned_intent="fail")
     asked = []
-    monkeypatch.setattr(ImageRouterAsyncHook, "get_books", lambda self: asked.append(self))
+    monkeypatch.setattr(settling.Settling, "_read", asked.append)
     change_model(monkeypatch, attempts, "sandbox/fails", on_orphaned_intent="fail")
     assert asked == []
 
