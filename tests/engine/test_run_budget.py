@@ -155,6 +155,16 @@ async def test_a_bill_above_the_price_counts_at_once() -> None:
         await budget.reserve("model", PRICE)
 
 
+async def test_a_bill_above_the_price_counts_while_other_calls_go_on() -> None:
+    place = MemoryPlace()
+    budget, other = [await begin(place, name, "0.05") for name in ("a", "b")]
+    for _ in range(2):
+        await budget.reserve("model", PRICE)
+    await budget.settle(PRICE, Decimal("0.045"))
+    with pytest.raises(ImageRouterBudgetError):
+        await asyncio.wait_for(other.reserve("model", PRICE), 20)
+
+
 async def test_a_later_attempt_replaces_what_an_earlier_one_held_even_if_that_wakes_up() -> None:
     place = MemoryPlace()
     frozen = await begin(place, "task", "0.05")
@@ -168,6 +178,17 @@ async def test_a_later_attempt_replaces_what_an_earlier_one_held_even_if_that_wa
     await later.reserve("model", PRICE)
     await frozen.release()
     assert held(place) == Decimal("0.014")
+
+
+async def test_an_attempt_that_noted_nothing_before_it_froze_does_not_come_after_its_successor() -> None:
+    place = MemoryPlace()
+    frozen = await begin(place, "task", "0.05")
+    later = await begin(place, "task", "0.05", epoch=2)
+    await later.reserve("model", Decimal("0.03"))
+    with pytest.raises(ImageRouterStorageError):
+        await frozen.reserve("model", PRICE)
+    await frozen.release()
+    assert held(place) == Decimal("0.03")
 
 
 async def test_an_attempt_whose_ledger_was_removed_is_still_the_newest() -> None:
