@@ -166,7 +166,7 @@ def test_near_ids_for_a_mistyped_name(ask):
         (["--json"], json.loads),
         (["-o", "yaml"], yaml.safe_load),
     ],
-    ids=str,
+    ids=["-o json", "--output json", "--json", "-o yaml"],
 )
 def test_output_for_programs(options, read, ask):
     found = ask("credits", *options)
