@@ -132,7 +132,12 @@ class Sender:
 
     async def _ask(self, key: str, request: Request, api_key: AttemptKey | None) -> Answer:
         try:
-            answer = await self._hook.send(request, has_turn=True, key=api_key.key if api_key else None)
+            answer = await self._hook.send(
+                request,
+                has_turn=True,
+                key=api_key.key if api_key else None,
+                before_resending=self._ledger.keep_claim,
+            )
         except ImageRouterServerError as error:
             file_id = stored_id(error)
             found = await self._find_unbooked(key, request, file_id) if file_id else None

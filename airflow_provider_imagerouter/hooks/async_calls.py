@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from contextvars import copy_context
@@ -23,6 +24,9 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
 
 T = TypeVar("T")
+
+Check = Callable[[], Awaitable[None]]
+"""Raises an error if something must not be done."""
 
 LARGE_BYTES = 256 * 1024
 """An answer from this size on is read in a thread: the event loop has others to serve."""
@@ -59,17 +63,25 @@ class AsyncCalls:
             asking.add_done_callback(_background.discard)
         await self._pace.turn()
 
-    async def run(self, call: Call[T], *, has_turn: bool = False) -> T:
+    async def run(self, call: Call[T], *, has_turn: bool = False, before_resending: Check | None = None) -> T:
         """
         Carry out a call, and return what its answer means.
 
         :param call: what to send
         :param has_turn: whether :meth:`wait_for_turn` was awaited just before
+        :param before_resending: awaited just before the call is sent again; not sent if it raises
         :raises ImageRouterError: if it is no success
         """
         if not has_turn:  # before the time for retries begins to run
             await (self._pace.turn() if call.is_free else self.wait_for_turn())
-        retrying = AsyncRetrying(sleep=self._sleep, **resending(self._settings.retry_timeout))
+
+        async def wait(seconds: float) -> None:
+            await asyncio.sleep(seconds)
+            await self._pace.turn()
+            if before_resending:
+                await before_resending()
+
+        retrying = AsyncRetrying(sleep=wait, **resending(self._settings.retry_timeout))
         return await retrying(self._once, call)
 
     async def _once(self, call: Call[T]) -> T:
@@ -79,10 +91,6 @@ class AsyncCalls:
         finally:
             if not call.is_free:
                 self._learn(reply)
-
-    async def _sleep(self, seconds: float) -> None:
-        await asyncio.sleep(seconds)
-        await self._pace.turn()
 
     def _learn(self, reply: Reply) -> None:
         """Learn from a reply's headers, whatever is in them: what it answered is paid for."""

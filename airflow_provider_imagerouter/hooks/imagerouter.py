@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.credits import Credits
     from airflow_provider_imagerouter.api.keys import MadeKey
     from airflow_provider_imagerouter.api.request import Options, Request
-    from airflow_provider_imagerouter.hooks.async_calls import AsyncCalls
+    from airflow_provider_imagerouter.hooks.async_calls import AsyncCalls, Check
 
 T = TypeVar("T")
 
@@ -267,15 +267,25 @@ class ImageRouterAsyncHook(BaseHook):
         request = await asyncio.to_thread(edit_request, image, mask, model=model, prompt=prompt, **options)
         return await self.send(request)
 
-    async def send(self, request: Request, *, has_turn: bool = False, key: str | None = None) -> Answer:
+    async def send(
+        self,
+        request: Request,
+        *,
+        has_turn: bool = False,
+        key: str | None = None,
+        before_resending: Check | None = None,
+    ) -> Answer:
         """
         Send a checked request. This costs money.
 
         :param request: what to generate or edit
         :param has_turn: whether :meth:`wait_for_turn` was awaited just before
         :param key: of the account, to make the call with; None for the connection's
+        :param before_resending: awaited just before a call that did not run is sent again; not sent if it raises
         """
-        return await self._run(request.call(), has_turn=has_turn, key=key)
+        return await (await self._get_calls(key)).run(
+            request.call(), has_turn=has_turn, before_resending=before_resending
+        )
 
     async def wait_for_turn(self) -> None:
         """Wait until the rate limit has room for a call, together with all others over this connection."""
@@ -351,8 +361,8 @@ class ImageRouterAsyncHook(BaseHook):
         settings = await self.get_settings()
         return estimate_cost(await self.list_models(), requests, settings.model)
 
-    async def _run(self, call: Call[T], *, has_turn: bool = False, key: str | None = None) -> T:
-        return await (await self._get_calls(key)).run(call, has_turn=has_turn)
+    async def _run(self, call: Call[T], *, key: str | None = None) -> T:
+        return await (await self._get_calls(key)).run(call)
 
     async def _get_calls(self, key: str | None = None) -> AsyncCalls:
         from airflow_provider_imagerouter.hooks.async_calls import AsyncCalls

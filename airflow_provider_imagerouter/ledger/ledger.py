@@ -195,9 +195,9 @@ class Ledger:
         :param api_key: name of the API key that it is sent with; None for the connection's
         :raises ImageRouterStorageError: if that cannot be noted, or another attempt has taken over
         """
-        await self._keep_claim()
+        await self.keep_claim()
         await self._note(entries.intent(key, price, model, api_key), ROOM + room)
-        await self._keep_claim()
+        await self.keep_claim()
 
     async def answered(self, key: str, cost: Decimal | None, answer: Answer, room: int) -> Answered:
         """
@@ -281,7 +281,7 @@ class Ledger:
         self._claim, self._journal = claim, Journal(appender, self._place.seconds_between_appends, room)
         return True
 
-    async def _keep_claim(self) -> None:
+    async def keep_claim(self) -> None:
         """
         Make sure that nobody else may spend.
 
