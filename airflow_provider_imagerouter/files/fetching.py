@@ -157,8 +157,8 @@ async def _client() -> httpx.AsyncClient:
     """
     loop = asyncio.get_running_loop()
     if loop not in _clients:
-        for other in [other for other in _clients if other.is_closed()]:
-            del _clients[other]
+        for other in [other for other in list(_clients) if other.is_closed()]:  # other threads have loops of their own
+            _clients.pop(other, None)
         client = httpx.AsyncClient(
             verify=ssl_context(),
             cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),

@@ -20,8 +20,8 @@ async def share(key: Hashable, ask: Callable[[], Coroutine[Any, Any, T]], second
     :param seconds: how long the answer is kept
     """
     loop = asyncio.get_running_loop()
-    for closed in [other for other in _answers if other.is_closed()]:
-        del _answers[closed]
+    for closed in [other for other in list(_answers) if other.is_closed()]:  # other threads have loops of their own
+        _answers.pop(closed, None)
     answers = _answers.setdefault(loop, {})
 
     def keep(task: asyncio.Task[T]) -> None:

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -91,3 +94,18 @@ def test_every_event_loop_asks_for_itself() -> None:
         return object()
 
     assert asyncio.run(share("it", ask, 60)) is not asyncio.run(share("it", ask, 60))
+
+
+def test_event_loops_in_many_threads_do_not_disturb_each_other(request: pytest.FixtureRequest) -> None:
+    request.addfinalizer(partial(sys.setswitchinterval, sys.getswitchinterval()))
+    sys.setswitchinterval(1e-6)  # seconds: threads interrupt each other wherever they can
+
+    async def ask() -> int:
+        await asyncio.sleep(0.01)
+        return 7
+
+    def run(_: int) -> int:
+        return asyncio.run(share("what", ask, 0))
+
+    with ThreadPoolExecutor(32) as threads:
+        assert list(threads.map(run, range(500))) == [7] * 500
