@@ -31,6 +31,7 @@ def spend(imagerouter_sandbox):
 @pytest.fixture
 def ask(imagerouter_sandbox, capsys):
     def run(*arguments: str) -> str:
+        capsys.readouterr()  # Airflow 3.0 logs to it what was done before
         main(["spending", *arguments])
         return capsys.readouterr().out
 

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from airflow.sdk import DAG, ObjectStoragePath, task
 from support.dags import Runs
+from support.logs import logged
 from support.object_store import URI, ObjectStore
 from support.pictures import picture
 from support.raw_server import RawServer, answer
@@ -172,7 +173,6 @@ def test_an_edit_that_comes_back_as_it_was_says_so(
     run = runs(dag)
     said = {name: [record["unchanged"] for record in run.xcom(name)] for name in dag.task_dict}
     assert said == {"echoed": [True], "edited": [False], "linked": [None], "made": [False]}
-    captured = capfd.readouterr()
-    log = captured.out + captured.err + caplog.text
+    log = logged(capfd, caplog)
     assert "is the input picture, byte by byte: sandbox/echo did not edit it, and was paid $0.004" in log
     assert "sandbox/revises did not edit it" not in log
