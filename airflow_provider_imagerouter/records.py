@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import ROUND_DOWN, Decimal
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any, TypedDict, cast
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.api.request import Request
 
 log = logging.getLogger(__name__)
+
+
+class Input(TypedDict):
+    """
+    A picture that another one was made from.
+
+    :param uri: where it was: a link without user info, query and fragment, which may be secrets, or a URI that
+        ObjectStoragePath opens; None for a data URI
+    :param sha256: of its bytes, hexadecimal
+    """
+
+    uri: str | None
+    sha256: str
 
 
 class Record(TypedDict):
@@ -33,6 +46,8 @@ class Record(TypedDict):
     :param cost_usd: this picture's share of what its call cost, USD
     :param unchanged: whether it is one of the edit's own input pictures, come back as it was and paid for; None while
         not fetched
+    :param inputs: the pictures that an edit or a video was made from, in order, without masks; empty for one made from
+        text, or where that is not known
     :param metadata: of a batch's request, as the request has it
     :param latency_ms: milliseconds the provider took for the call
     :param created_at: ISO 8601, UTC
@@ -52,6 +67,7 @@ class Record(TypedDict):
     revised_prompt: str | None
     cost_usd: float | None
     unchanged: bool | None
+    inputs: list[Input]
     metadata: dict[str, Any] | None
     latency_ms: int | None
     created_at: str
@@ -106,22 +122,33 @@ def record_of_location(location: str) -> Record:
         revised_prompt=None,
         cost_usd=None,
         unchanged=None,
+        inputs=[],
         metadata=None,
         latency_ms=None,
         created_at=pendulum.now("UTC").to_iso8601_string(),
     )
 
 
-def compared(records: Sequence[Record], inputs: Sequence[str]) -> list[Record]:
+def completed(record: Mapping[str, Any]) -> Record:
     """
-    Return records that say whether each is an input picture that came back as it was; warns of those that are.
+    Return a record with every key, though an older version of this package wrote it.
+
+    :param record: as it was written
+    """
+    return cast("Record", {"inputs": [], **record})
+
+
+def compared(records: Sequence[Record], inputs: Sequence[Input]) -> list[Record]:
+    """
+    Return records that say what each was made from, and whether that came back as it was; warns where it did.
 
     :param records: of the pictures of one call
-    :param inputs: SHA-256 of the input pictures
+    :param inputs: the input pictures
     """
+    digests = {each["sha256"] for each in inputs}
     said: list[Record] = []
     for record in records:
-        unchanged = None if record["sha256"] is None else record["sha256"] in inputs
+        unchanged = None if record["sha256"] is None else record["sha256"] in digests
         if unchanged:
             log.warning(
                 "%s is the input picture, byte by byte: %s did not edit it, and was paid%s",
@@ -129,7 +156,7 @@ def compared(records: Sequence[Record], inputs: Sequence[str]) -> list[Record]:
                 record["model"],
                 "" if record["cost_usd"] is None else f" ${record['cost_usd']}",
             )
-        said.append({**record, "unchanged": unchanged})
+        said.append({**record, "unchanged": unchanged, "inputs": list(inputs)})
     return said
 
 

@@ -7,6 +7,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 
+from airflow_provider_imagerouter.records import completed
+
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.exceptions import Billed
     from airflow_provider_imagerouter.records import Record
@@ -95,4 +97,6 @@ def read_results(results: Manifest | Mapping[str, Any] | str) -> Iterator[Row]:
     with path.fs.open(path.path, "rb") as file:
         for line in file:
             if line.endswith(b"\n"):  # else it was cut off when the batch was killed
-                yield json.loads(line)
+                row: Row = json.loads(line)
+                row["records"] = [completed(record) for record in row["records"]]
+                yield row

@@ -66,6 +66,7 @@ def test_a_record_has_every_key() -> None:
         "revised_prompt": None,
         "cost_usd": 0.004,
         "unchanged": None,
+        "inputs": [],
         "metadata": None,
         "latency_ms": 6942,
         "created_at": "2026-11-22T13:30:00Z",

@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
     from airflow_provider_imagerouter.identity import Identity
     from airflow_provider_imagerouter.ledger.ledger import Ledger
+    from airflow_provider_imagerouter.records import Input
 
 log = logging.getLogger(__name__)
 
@@ -232,21 +233,22 @@ class Engine:
         async with self._slots:
             check_bytes_have_a_place(request.response_format, self._store)
             images, masks = await inputs.digests(self._ledger) if inputs else ([], [])
+            made_from = inputs.described(images) if inputs else []
             choices = []
             for each, number in zip(requests, numbers, strict=True):
                 key = self._keys.key(self._settings.base_url, each, images, masks, number)
                 choices.append(Choice(key, each, self._ledger.state(key)))
-            return await first_that_works(choices, lambda choice: self._carry_out(choice, inputs, images, job.stem))
+            return await first_that_works(choices, lambda choice: self._carry_out(choice, inputs, made_from, job.stem))
 
     async def _carry_out(
-        self, choice: Choice, inputs: InputPictures | None, digests: Sequence[str], stem: str
+        self, choice: Choice, inputs: InputPictures | None, made_from: Sequence[Input], stem: str
     ) -> list[Record]:
         """
         Carry out a request by one model, or take over what an earlier attempt made with it.
 
         :param choice: the request
         :param inputs: its input pictures, if any
-        :param digests: SHA-256 of those that are edited
+        :param made_from: those that are edited, as its records name them
         :param stem: name of its pictures, without extension
         """
         request = choice.request
@@ -256,11 +258,11 @@ class Engine:
                 return await self._recall(choice.key, found, stem)
             case Answered():
                 self._say("An earlier attempt paid for %s; it is only stored", request)
-                return await self._finish(choice, await self._with_contents(found), digests, stem)
+                return await self._finish(choice, await self._with_contents(found), made_from, stem)
             case Orphaned() | Free():
                 orphan = found if isinstance(found, Orphaned) else None
                 if orphan and (answered := await self._sender.take_unbooked(choice.key, request, orphan)):
-                    return await self._finish(choice, answered, digests, stem)
+                    return await self._finish(choice, answered, made_from, stem)
                 if kept := await self._existing.heed(stem):
                     return kept
                 if orphan:
@@ -270,7 +272,7 @@ class Engine:
         if self._validate_model:
             has_mask = inputs is not None and any(inputs.locations[1])
             check_model(await self._hook.get_catalogue(), request, has_images=bool(inputs), has_mask=has_mask)
-        return await self._finish(choice, await self._send(choice.key, request, inputs), digests, stem)
+        return await self._finish(choice, await self._send(choice.key, request, inputs), made_from, stem)
 
     async def _send(self, key: str, request: Request, inputs: InputPictures | None) -> Answered:
         """Read the input pictures, and send the request."""
@@ -326,7 +328,7 @@ class Engine:
         ]
         return replace(found, answer=replace(found.answer, pictures=tuple(pictures)))
 
-    async def _finish(self, choice: Choice, answered: Answered, digests: Sequence[str], stem: str) -> list[Record]:
+    async def _finish(self, choice: Choice, answered: Answered, made_from: Sequence[Input], stem: str) -> list[Record]:
         """Store an answer's pictures, and note that they are."""
         try:
             records = await self._store_pictures(records_of(choice.request, answered.answer), answered.answer, stem)
@@ -334,7 +336,7 @@ class Engine:
             if answered.noted:
                 raise
             raise await self._rescue(choice.key, answered.answer, error) from error
-        records = compared(records, digests)
+        records = compared(records, made_from)
         self._ledger.stored(choice.key, records, answered.contents)
         return records
 

@@ -19,7 +19,7 @@ from airflow_provider_imagerouter.api.request import (
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
 from airflow_provider_imagerouter.files import reading
 from airflow_provider_imagerouter.files.errors import ReadError
-from airflow_provider_imagerouter.records import Record, record_of_location
+from airflow_provider_imagerouter.records import Input, Record, record_of_location
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
@@ -90,6 +90,17 @@ class InputPictures:
             asyncio.gather(*(source.digest(ledger) for source in self._masks)),
         )
         return images, masks
+
+    def described(self, digests: Sequence[str]) -> list[Input]:
+        """
+        Return the images as the records of what is made from them name them.
+
+        :param digests: their SHA-256
+        """
+        return [
+            {"uri": reading.public(source.location), "sha256": digest}
+            for source, digest in zip(self._images, digests, strict=True)
+        ]
 
     async def load(self) -> tuple[tuple[InputPicture, ...], tuple[InputPicture, ...]]:
         """

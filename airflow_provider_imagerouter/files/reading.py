@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, unquote_to_bytes, urlsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit, urlunsplit
 
 from airflow.providers.common.compat.sdk import conf
 
@@ -50,6 +50,28 @@ def shown(location: str) -> str:
     :param location: as for :func:`read`
     """
     return f"{location[:_SHOWN_CHARACTERS]}…" if is_data(location) and len(location) > _SHOWN_CHARACTERS else location
+
+
+def public(location: str) -> str | None:
+    """
+    Return a location as it may be told to everybody who sees a record.
+
+    :param location: as for :func:`read`
+    :return: a link without user info, query and fragment, such as a presigned one's signature; any other URI without a
+        password; a local path as a URI; None for a data URI
+    """
+    if is_data(location):
+        return None
+    try:
+        parts = urlsplit(location)
+        if _is_link(location):
+            return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
+    except ValueError:
+        return None
+    if "://" not in location:
+        return str(to_path(location))
+    user_info, at, _ = parts.netloc.rpartition("@")
+    return location.replace(user_info + at, user_info.partition(":")[0] + at, 1)
 
 
 def _is_link(location: str) -> bool:

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 from airflow_provider_imagerouter.api.answer import Answer, Picture
 from airflow_provider_imagerouter.ledger.last_notes import LastNotes
+from airflow_provider_imagerouter.records import completed
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.exceptions import Billed
@@ -165,7 +166,7 @@ class Entries:
         note = _read_line(self.last_notes.get(key)) or {}
         match note:
             case {"stored": _, "records": [*records], "contents": [*contents]}:
-                return Stored(tuple(records), tuple(contents))
+                return Stored(tuple(map(completed, records)), tuple(contents))
             case {"answered": _, "answer": dict(answer)}:
                 return _answer_from_json(answer)
             case {"intent": _} | {"unbooked": _}:
