@@ -229,6 +229,19 @@ def check_number_of_masks(number: int) -> None:
         raise errors.ImageRouterInputError(f"mask takes 1 to {MAX_MASKS} pictures, not {number}")
 
 
+def text_parameter(parameters: Mapping[str, Any], name: str) -> str | None:
+    """
+    Return a parameter that is text; ``extra_body`` goes before the others, as in the call.
+
+    :param parameters: those of a request, checked or not
+    :param name: which one
+    :return: None if it is not there, or no text
+    """
+    extra = parameters.get("extra_body")
+    value = extra[name] if isinstance(extra, Mapping) and name in extra else parameters.get(name)
+    return value if isinstance(value, str) else None
+
+
 def check_n(n: Any, *, most: int | None = MAX_N) -> int:
     """
     Return a number of candidates, as a number.

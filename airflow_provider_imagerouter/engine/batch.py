@@ -15,7 +15,7 @@ from decimal import Decimal
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow_provider_imagerouter.api.request import check_n
+from airflow_provider_imagerouter.api.request import check_n, text_parameter
 from airflow_provider_imagerouter.engine.bill import total_bill
 from airflow_provider_imagerouter.engine.budget import NO_LIMITS, Limits, highest_price
 from airflow_provider_imagerouter.engine.engine import Engine
@@ -79,7 +79,7 @@ class Item:
     @property
     def prompt(self) -> str | None:
         """What to make."""
-        return _text(self.parameters, "prompt")
+        return text_parameter(self.parameters, "prompt")
 
     def __str__(self) -> str:
         """Say in a few words which request it is; ``requests[index]`` is how the operator's list names it."""
@@ -309,7 +309,7 @@ class Batch:
 
     def _model(self, parameters: Mapping[str, Any]) -> str | None:
         try:
-            return self._settings.model(_text(parameters, "model"))
+            return self._settings.model(text_parameter(parameters, "model"))
         except ImageRouterInputError:
             return None
 
@@ -361,9 +361,3 @@ class Batch:
             f"{self._succeeded} of {len(self._requests)} requests succeeded, {self._failures.total} failed, "
             f"{len(self._in_flight)} in flight, ${self._cost.normalize():f} spent"
         )
-
-
-def _text(parameters: Mapping[str, Any], name: str) -> str | None:
-    """Return a parameter that is text; ``extra_body`` goes before the others, as in the call."""
-    value = (parameters.get("extra_body") or {}).get(name, parameters.get(name))
-    return value if isinstance(value, str) else None

@@ -119,7 +119,7 @@ class ImageRouterBaseOperator(BaseOperator):
             self._check_given()
             return self._execute(context)
         except ImageRouterError as error:
-            raise as_raised(error, context, self.imagerouter_conn_id) from None
+            raise as_raised(error, context, self) from None
 
     @abstractmethod
     def _execute(self, context: Context) -> Any:

@@ -3,40 +3,103 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from airflow.providers.common.compat.sdk import AirflowFailException
 
+from airflow_provider_imagerouter.api.parsing import clean
+from airflow_provider_imagerouter.api.request import text_parameter
 from airflow_provider_imagerouter.exceptions import ImageRouterAuthenticationError, ImageRouterError
 
 if TYPE_CHECKING:
-    from airflow.sdk import Context
+    from airflow.sdk import BaseOperator, Context
+
+    from airflow_provider_imagerouter.exceptions import Billed
 
 log = logging.getLogger(__name__)
 
 
-def as_raised(error: ImageRouterError, context: Context, imagerouter_conn_id: str) -> ImageRouterError:
+MOST_CHARACTERS = 2000
+"""How much of a message and of a prompt the XCom ``error`` has."""
+
+_LINK = re.compile(r"https?://\S+", re.IGNORECASE)
+
+
+class ErrorSummary(TypedDict):
+    """
+    The XCom ``error`` of a failed task. JSON types only; every key is always there.
+
+    :param type: class of the error, such as ``ImageRouterProviderError``
+    :param message: as the task ended with it, at most 2,000 characters; links without user info and query
+    :param billed: whether money was spent: ``yes``, ``no`` or ``unknown``
+    :param cost_usd: USD, what was billed, if that is known
+    :param model: which one was asked, if that is known
+    :param prompt: as asked, at most 2,000 characters; None if none was given, and of a batch
+    """
+
+    type: str
+    message: str
+    billed: Billed
+    cost_usd: float | None
+    model: str | None
+    prompt: str | None
+
+
+def as_raised(error: ImageRouterError, context: Context, operator: BaseOperator) -> ImageRouterError:
     """
     Return an error as a task raises it: its message ends with the bill, and with whether another try follows.
 
-    What it cost is pushed as ``cost_usd``, if that is known. How the error came about is in the log, at DEBUG: raise
-    what is returned ``from None``.
+    What it cost is pushed as ``cost_usd``, if that is known, and what went wrong as ``error``. How the error came
+    about is in the log, at DEBUG: raise what is returned ``from None``.
 
     :param error: what went wrong
     :param context: the task's
-    :param imagerouter_conn_id: the connection that was used
+    :param operator: whose task it is
     """
     log.debug("How it came to the error", exc_info=error)
-    task_instance = context.get("ti")
-    if task_instance and error.billed != "no" and error.cost is not None:
-        with suppress(Exception):  # whatever Airflow's API raises: the error to tell of is another
-            task_instance.xcom_push(key="cost_usd", value=float(error.cost))
     said = str(error).rstrip().rstrip(".")
     if isinstance(error, ImageRouterAuthenticationError):
-        said += f" (the connection is {imagerouter_conn_id!r})"
-    return error.with_message(f"{said}. {say_bill(error)}; {say_next(error, context)}.")
+        said += f" (the connection is {getattr(operator, 'imagerouter_conn_id', None)!r})"
+    raised = error.with_message(f"{said}. {say_bill(error)}; {say_next(error, context)}.")
+    if task_instance := context.get("ti"):
+        if error.billed != "no" and error.cost is not None:
+            _push(task_instance, "cost_usd", lambda: float(error.cost or 0))
+        _push(task_instance, "error", lambda: summarize(raised, operator))
+    return raised
+
+
+def _push(task_instance: Any, key: str, value: Callable[[], Any]) -> None:
+    with suppress(Exception):  # whatever Airflow's API raises: the error to tell of is another
+        task_instance.xcom_push(key=key, value=value())
+
+
+def summarize(error: ImageRouterError, operator: BaseOperator) -> ErrorSummary:
+    """
+    Return an error as it goes into XCom.
+
+    :param error: as the task raises it
+    :param operator: whose task it is
+    """
+    from airflow_provider_imagerouter.files.reading import public
+
+    message = _LINK.sub(lambda link: public(link.group()) or "…", str(error))
+    return {
+        "type": type(error).__name__,
+        "message": _short(message),
+        "billed": error.billed,
+        "cost_usd": None if error.cost is None else float(error.cost),
+        "model": error.model or text_parameter(vars(operator), "model"),
+        "prompt": _short(text_parameter(vars(operator), "prompt") or "") or None,
+    }
+
+
+def _short(text: str) -> str:
+    text = clean(text)
+    return text if len(text) <= MOST_CHARACTERS else f"{text[: MOST_CHARACTERS - 1]}…"
 
 
 def say_bill(error: ImageRouterError) -> str:

@@ -111,7 +111,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         try:
             return self._execute_complete(context, event)
         except ImageRouterError as error:
-            raise as_raised(error, context, self.imagerouter_conn_id) from None
+            raise as_raised(error, context, self) from None
 
     def _execute_complete(self, context: Context, event: Any) -> Any:
         """Return what the trigger made."""

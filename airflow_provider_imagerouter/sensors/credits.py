@@ -65,7 +65,7 @@ class ImageRouterCreditsSensor(BaseSensorOperator):
         try:
             return self._execute(context)
         except ImageRouterError as error:
-            raise as_raised(error, context, self.imagerouter_conn_id) from None
+            raise as_raised(error, context, self) from None
 
     def _execute(self, context: Context) -> Any:
         if self.deferrable:
@@ -94,7 +94,7 @@ class ImageRouterCreditsSensor(BaseSensorOperator):
         try:
             read_event(event)  # raises what it carries
         except ImageRouterError as error:
-            raise as_raised(error, context, self.imagerouter_conn_id) from None
+            raise as_raised(error, context, self) from None
 
     @override
     def poke(self, context: Context) -> bool:

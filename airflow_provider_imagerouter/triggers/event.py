@@ -38,6 +38,7 @@ def error_event(error: ImageRouterError) -> dict[str, Any]:
         "status_code": error.status_code,
         "error_type": error.error_type,
         "billed": error.billed,
+        "model": error.model,
         "cost": None if error.cost is None else str(error.cost),
         "retry_after": getattr(error, "retry_after", None),
     }
@@ -81,6 +82,7 @@ def _error(event: Mapping[str, Any]) -> ImageRouterError:
         billed=billed if billed in get_args(Billed) else "unknown",
         cost=_money(event.get("cost")),
     )
+    error.model = event["model"] if isinstance(event.get("model"), str) else None
     if isinstance(error, ImageRouterRateLimitError):
         error.retry_after = _number(event.get("retry_after"))
     return error

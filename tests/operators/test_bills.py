@@ -6,6 +6,7 @@ import traceback
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from airflow.sdk import DAG
@@ -64,7 +65,17 @@ def test_one_request(runs: Runs, tmp_path: Path, model: str, bill: str, then: st
     cost = runs.sandbox.ledger()["calls"][-1]["cost"]
     assert str(error).endswith(f". {bill.format(cost=cost)}; {then}")
     assert ".." not in str(error)
-    assert task_instance.xcoms == ({"cost_usd": cost} if "$" in bill else {})
+    assert task_instance.xcoms == {
+        **({"cost_usd": cost} if "$" in bill else {}),
+        "error": {
+            "type": type(error).__name__,
+            "message": str(error),
+            "billed": error.billed,
+            "cost_usd": cost if "$" in bill else None,
+            "model": model,
+            "prompt": "A cat",
+        },
+    }
 
 
 def test_candidates_are_billed_together(runs: Runs) -> None:
@@ -73,7 +84,7 @@ def test_candidates_are_billed_together(runs: Runs) -> None:
     error, task_instance = failure(budget)
     assert isinstance(error, exceptions.ImageRouterBudgetError)
     assert str(error).endswith(f"2 of 4 candidates are there, and kept. ${2 * price} were billed; {NOT_AGAIN}")
-    assert task_instance.xcoms == {"cost_usd": 2 * price}
+    assert task_instance.xcoms["cost_usd"] == task_instance.xcoms["error"]["cost_usd"] == 2 * price
 
 
 def test_a_batch(runs: Runs, tmp_path: Path) -> None:
@@ -83,7 +94,8 @@ def test_a_batch(runs: Runs, tmp_path: Path) -> None:
     )
     error, task_instance = failure(batch)
     assert str(error).endswith(f". $0.0013 were billed; {NOT_AGAIN}")
-    assert task_instance.xcoms == {"cost_usd": 0.0013}
+    assert task_instance.xcoms["cost_usd"] == task_instance.xcoms["error"]["cost_usd"] == 0.0013
+    assert task_instance.xcoms["error"]["prompt"] is None
 
 
 def test_the_last_try_says_so(runs: Runs) -> None:
@@ -139,7 +151,8 @@ def test_every_error_of_a_trigger(kind: Any, bill: dict[str, Any], said: str) ->
         if kind is exceptions.ImageRouterAuthenticationError
         else "It failed.",
     )
-    assert task_instance.xcoms == ({"cost_usd": bill["cost"]} if bill.get("cost") is not None else {})
+    assert task_instance.xcoms.get("cost_usd") == task_instance.xcoms["error"]["cost_usd"] == bill.get("cost")
+    assert task_instance.xcoms["error"]["billed"] == bill["billed"]
 
 
 def test_an_airflow_that_takes_no_xcom_hides_no_error(runs: Runs) -> None:
@@ -188,3 +201,41 @@ def test_a_failed_task_leaves_its_cost(dag: DAG, runs: Runs, tmp_path: Path, def
     run = runs(dag, state="failed")
     assert run.xcom("task", key="cost_usd") == runs.calls[0]["cost"] > 0
     assert run.xcom("task") is None
+    assert run.xcom("task", key="error") == {
+        "type": "ImageRouterStorageError",
+        "message": ANY,
+        "billed": "yes",
+        "cost_usd": runs.calls[0]["cost"],
+        "model": "sandbox/broken-link",
+        "prompt": "A cat",
+    }
+
+
+def test_what_goes_into_xcom_is_short_and_tells_no_secret(runs: Runs, tmp_path: Path) -> None:
+    """Neither database nor browser chokes on it, whatever an error says."""
+    message = "Not \0at\ud800 http://me:pass@host/in.png?signature=hush#hush, nor http://[half?hush " + "x" * 9000
+    event = {"status": "error", "class": "ImageRouterStorageError", "message": message, "billed": "no", "model": "a/b"}
+    operator = ImageRouterGenerateOperator(task_id="task", prompt="🐈" * 9000, model="test/test")
+    _, task_instance = failure(operator, event=event)
+    error = task_instance.xcoms["error"]
+    assert error["message"].startswith("Not at? http://host/in.png nor … xxx")
+    assert (len(error["message"]), len(error["prompt"])) == (2000, 2000)
+    assert error["model"] == "a/b"
+    assert "hush" not in str(error)
+    assert "pass" not in str(error)
+
+
+def test_the_model_and_prompt_that_were_sent(runs: Runs) -> None:
+    """``extra_body`` goes before the others; of several models it is the one whose error it is."""
+    extra = generate("test/test", extra_body={"model": "sandbox/refuses", "prompt": "A dog"})
+    _, task_instance = failure(extra)
+    assert (task_instance.xcoms["error"]["model"], task_instance.xcoms["error"]["prompt"]) == (
+        "sandbox/refuses",
+        "A dog",
+    )
+    _, task_instance = failure(generate("sandbox/fails", fallback_models=["sandbox/refuses"]))
+    assert task_instance.xcoms["error"]["model"] == "sandbox/refuses"
+    bad_extra = generate("test/test")
+    bad_extra.extra_body = "no object"  # as a template may render it
+    _, task_instance = failure(bad_extra)
+    assert task_instance.xcoms["error"]["type"] == "ImageRouterInputError"
