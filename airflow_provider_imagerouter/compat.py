@@ -97,6 +97,18 @@ def task_state_store(context: Context) -> Any | None:
     return context.get("task_state_store")
 
 
+def has_pages_of_plugins() -> bool:
+    """
+    Return whether this Airflow shows a plugin's pages as tabs, to users who are logged in: from 3.1.1 on.
+
+    3.1.0 has the tabs, but does not let a page in a frame know who asks for it. Nothing but the version tells.
+    """
+    from airflow import __version__
+    from packaging.version import Version
+
+    return Version(__version__) >= Version("3.1.1")
+
+
 def _comms() -> Any:
     """Return this process's line to Airflow, if it has one."""
     from airflow.sdk.execution_time import task_runner

@@ -1,0 +1,1 @@
+"""The gallery: pages that show what tasks made. Imported by the API server alone, when the first page is asked for."""
