@@ -121,6 +121,17 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "True",
                         "default": "False",
                     },
+                    "gallery_roots": {
+                        "description": (
+                            "From where the gallery (the tab Pictures) shows files: local folders and URIs, separated "
+                            "by commas; the API server reads them, with its own connections. A URI that names no "
+                            "connection is meant with any. If empty: from all object stores, and no local files."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "string",
+                        "example": "s3://my-bucket/pictures, /mnt/pictures",
+                        "default": "",
+                    },
                 },
             }
         },

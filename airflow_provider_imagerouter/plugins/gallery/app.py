@@ -1,20 +1,26 @@
-"""The gallery's web application: who may ask for what, and with which headers it is answered."""
+"""The gallery's web application: its pages, and what each answer has in common."""
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Annotated, Any
 
-from airflow.api_fastapi.auth.managers.models.resource_details import DagAccessEntity
-from airflow.api_fastapi.core_api.security import requires_access_dag
-from fastapi import Depends, FastAPI, HTTPException, Query
-from fastapi.responses import HTMLResponse, Response
+from fastapi import FastAPI, Query, Request
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 
-from airflow_provider_imagerouter.links.addresses import NO_MAP_INDEX
-from airflow_provider_imagerouter.plugins.gallery import contents, listing, pages, xcoms
+from airflow_provider_imagerouter.plugins.gallery import contents, files, listing, pages, xcoms
+from airflow_provider_imagerouter.plugins.gallery.access import GUARDS, RUN, TASK, MapIndex
+from airflow_provider_imagerouter.plugins.gallery.batches import results_path
+from airflow_provider_imagerouter.plugins.gallery.contents import Contents, TaskKey
 from airflow_provider_imagerouter.plugins.gallery.items import Page, Task
 from airflow_provider_imagerouter.plugins.gallery.listing import Asked
+from airflow_provider_imagerouter.plugins.gallery.storage import NotShownError, Places, fetch_results
+from airflow_provider_imagerouter.plugins.gallery.threads import RESULTS_SECONDS, slowly
+from airflow_provider_imagerouter.plugins.gallery.xcoms import Left
 
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -24,17 +30,6 @@ HEADERS = {
     "Cache-Control": "private, no-store",
 }
 """What each answer has, unless it says something else."""
-
-
-def refuse_no_dag(dag_id: str) -> None:
-    """
-    Refuse what Airflow's own guard takes for "no particular Dag".
-
-    :param dag_id: of the address
-    :raises HTTPException: 404
-    """
-    if dag_id == "~":
-        raise HTTPException(404, "There is no such Dag")
 
 
 class Headers:
@@ -66,59 +61,44 @@ app = FastAPI(
     redoc_url=None,
     openapi_url=None,
     redirect_slashes=False,
-    dependencies=[Depends(requires_access_dag("GET", DagAccessEntity.XCOM)), Depends(refuse_no_dag)],
+    dependencies=GUARDS,
 )
+app.include_router(files.router)
 app.add_middleware(Headers)
+
+
+@app.exception_handler(NotShownError)
+async def say_why(request: Request, error: NotShownError) -> Response:
+    """Answer with the sentence that says why something is not shown."""
+    return PlainTextResponse(str(error), error.status_code)
+
 
 Text = Annotated[str, Query(max_length=contents.MAX_QUERY)]
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
-
-RUN = "/dags/{dag_id}/runs/{run_id}"
-TASK = RUN + "/tasks/{task_id}/{map_index}"
-
-
-def read_map_index(map_index: str) -> int:
-    """
-    Return which instance of a task an address names: -1 for one that is not mapped.
-
-    :param map_index: of the address
-    :raises HTTPException: 404, if it is no number
-    """
-    if map_index == NO_MAP_INDEX:
-        return -1
-    if not map_index.removeprefix("-").isascii() or not map_index.removeprefix("-").isdigit() or len(map_index) > 9:
-        raise HTTPException(404, "There is no such task instance")
-    return int(map_index)
-
-
-MapIndex = Annotated[int, Depends(read_map_index)]
 
 
 @app.get("/dags/{dag_id}/")
 async def show_dag(dag_id: str, q: Text = "", sort: str = "", page: PageNumber = 1) -> Response:
     """Show all runs of a Dag, the newest first."""
-
-    def load() -> Page:
-        offset = (page - 1) * listing.RUNS_PER_PAGE
-        runs, number = xcoms.read_runs(dag_id, offset, listing.RUNS_PER_PAGE)
-        left = xcoms.read_left(dag_id, [run.run_id for run in runs])
-        asked = Asked("dag", dag_id, query=q, sort=sort, page=page)
-        return listing.dag_page_of(asked, runs, contents.collect(left, {}, {}, q), number)
-
-    return _answer(await run_in_threadpool(load))
+    asked = Asked("dag", dag_id, query=q, sort=sort, page=page)
+    offset = (page - 1) * listing.RUNS_PER_PAGE
+    runs, number = await run_in_threadpool(xcoms.read_runs, dag_id, offset, listing.RUNS_PER_PAGE)
+    left = await run_in_threadpool(xcoms.read_left, dag_id, [run.run_id for run in runs])
+    places = Places.configured()
+    found = await collect(left, places, q)
+    return await _answer(lambda: listing.dag_page_of(asked, runs, found, places, number), 200 if number else 404)
 
 
 @app.get(RUN + "/")
 async def show_run(dag_id: str, run_id: str, q: Text = "", sort: str = "", page: PageNumber = 1) -> Response:
     """Show what the tasks of a run made."""
-
-    def load() -> Page:
-        left = xcoms.read_left(dag_id, [run_id])
-        asked = Asked("run", dag_id, run_id, query=q, sort=sort, page=page)
-        is_there = bool(left) or xcoms.has_run(dag_id, run_id)
-        return listing.page_of(asked, contents.collect(left, {}, {}, q), is_there=is_there)
-
-    return _answer(await run_in_threadpool(load))
+    asked = Asked("run", dag_id, run_id, query=q, sort=sort, page=page)
+    left = await run_in_threadpool(xcoms.read_left, dag_id, [run_id])
+    is_there = bool(left) or await run_in_threadpool(xcoms.has_run, dag_id, run_id)
+    places = Places.configured()
+    found = await collect(left, places, q)
+    page_of = lambda: listing.page_of(asked, found, places, is_there=is_there)  # noqa: E731
+    return await _answer(page_of, 200 if is_there else 404)
 
 
 @app.get(TASK + "/")
@@ -126,19 +106,45 @@ async def show_task(
     dag_id: str, run_id: str, task_id: str, map_index: MapIndex, q: Text = "", sort: str = "", page: PageNumber = 1
 ) -> Response:
     """Show what a task instance made."""
+    instances = await run_in_threadpool(xcoms.read_tasks, dag_id, run_id, task_id)
+    task = next((one for one in instances if one.map_index == map_index), None)
+    left = await run_in_threadpool(xcoms.read_left, dag_id, [run_id], task_id, map_index) if task else []
+    siblings = [one for one in instances if one.map_index >= 0]
+    asked = Asked("task", dag_id, run_id, task or Task(run_id, task_id, map_index), q, sort, page)
+    places = Places.configured()
+    found = await collect(left, places, q)
+    is_there = task is not None or (map_index < 0 and bool(siblings))
+    page_of = lambda: listing.page_of(asked, found, places, siblings=siblings, is_there=is_there)  # noqa: E731
+    return await _answer(page_of, 200 if is_there else 404)
 
-    def load() -> Page:
-        instances = xcoms.read_tasks(dag_id, run_id, task_id)
-        task = next((one for one in instances if one.map_index == map_index), None)
-        left = xcoms.read_left(dag_id, [run_id], task_id, map_index) if task else []
-        siblings = [one for one in instances if one.map_index >= 0]
-        asked = Asked("task", dag_id, run_id, task or Task(run_id, task_id, map_index), q, sort, page)
-        found = contents.collect(left, {}, {}, q)
-        return listing.page_of(asked, found, siblings=siblings, is_there=bool(instances))
 
-    return _answer(await run_in_threadpool(load))
+async def collect(left: Iterable[Left], places: Places, query: str) -> Contents:
+    """
+    Find what tasks left, with the results of batches, as far as they come in time.
+
+    :param left: by the tasks
+    :param places: where files may be shown from
+    :param query: what is searched for
+    """
+    left = list(left)
+    batches = {contents.key_of(one.task): path for one in left if (path := results_path(one.result))}
+    files: dict[TaskKey, Path] = {}
+    notes: dict[TaskKey, str] = {}
+
+    async def get(key: TaskKey, path: str) -> None:
+        try:
+            files[key] = await slowly(lambda: fetch_results(places, path), RESULTS_SECONDS)
+        except NotShownError as error:
+            notes[key] = f"The results of this batch cannot be read. {error}"
+
+    await asyncio.gather(*(get(key, path) for key, path in batches.items()))
+    return await run_in_threadpool(contents.collect, left, files, notes, query)
 
 
-def _answer(page: Page) -> Response:
-    html, policy = pages.render(page)
-    return HTMLResponse(html, headers={"Content-Security-Policy": policy})
+async def _answer(page_of: Any, status_code: int) -> Response:
+    def render() -> tuple[str, str]:
+        page: Page = page_of()
+        return pages.render(page)
+
+    html, policy = await run_in_threadpool(render)
+    return HTMLResponse(html, status_code, headers={"Content-Security-Policy": policy})

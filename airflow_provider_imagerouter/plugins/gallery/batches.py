@@ -30,7 +30,7 @@ class Row:
     :param error_message: what it says
     :param billed: ``yes``, ``no`` or ``unknown``
     :param cost_usd: USD, if it is known
-    :param records: its pictures, each from :func:`~airflow_provider_imagerouter.plugins.gallery.items.read_record`
+    :param records: its pictures by their position, each from ``items.read_record``
     """
 
     number: int
@@ -42,7 +42,7 @@ class Row:
     error_message: str | None
     billed: str
     cost_usd: Decimal | None
-    records: tuple[dict[str, Any], ...]
+    records: dict[int, dict[str, Any]]
 
 
 def results_path(value: Any) -> str | None:
@@ -129,5 +129,5 @@ def _read_row(line: bytes, number: int, start: int) -> Row | None:
         error_message=read_text(value.get("error_message")),
         billed=read_text(value.get("billed")) or "unknown",
         cost_usd=read_cost(value.get("cost_usd")),
-        records=tuple(record for one in records if (record := read_record(one))),
+        records={position: record for position, one in enumerate(records) if (record := read_record(one))},
     )

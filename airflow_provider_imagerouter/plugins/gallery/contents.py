@@ -94,14 +94,26 @@ def key_of(task: Task) -> TaskKey:
     return task.run_id, task.task_id, task.map_index
 
 
-def records_in(result: Any) -> list[dict[str, Any]]:
+def records_in(result: Any) -> Iterator[tuple[int, dict[str, Any]]]:
     """
-    Return the records in an XCom: those of a list, or one alone.
+    Return the records in an XCom, those of a list or one alone, and the position of each.
 
     :param result: anything that JSON can be
     """
+    for position, one in enumerate(result if isinstance(result, list) else [result]):
+        if record := read_record(one):
+            yield position, record
+
+
+def record_at(result: Any, position: int) -> dict[str, Any] | None:
+    """
+    Return one of the records in an XCom.
+
+    :param result: anything that JSON can be
+    :param position: see :func:`records_in`
+    """
     listed = result if isinstance(result, list) else [result]
-    return [record for one in listed if (record := read_record(one))]
+    return read_record(listed[position]) if position < len(listed) else None
 
 
 def collect(left: Iterable[Left], files: Mapping[TaskKey, Path], notes: Mapping[TaskKey, str], query: str) -> Contents:
@@ -155,11 +167,11 @@ def _totals(models: Mapping[str | None, Sequence[Decimal | None]], failed: int, 
 
 def _pictures(task: Task, left: Left, file: Path | None) -> Iterator[tuple[Found, dict[str, Any]]]:
     if not task.is_batch:
-        for position, record in enumerate(records_in(left.result)):
+        for position, record in records_in(left.result):
             yield Found(task, position, *_sorted_by(record), record=record), record
     elif file is not None:
         for row in read_rows(file):
-            for position, record in enumerate(row.records):
+            for position, record in row.records.items():
                 yield Found(task, position, *_sorted_by(record), row=row.number, start=row.start), record
 
 
@@ -178,7 +190,7 @@ def _failures(task: Task, left: Left, file: Path | None) -> Iterator[Failure]:
 
 def _failure_of(row: Row, task: Task) -> Failure:
     """Return the failure of a row; what its pictures cost is counted with them."""
-    of_pictures = sum((read_cost(record["cost_usd"]) or Decimal(0) for record in row.records), Decimal(0))
+    of_pictures = sum((read_cost(record["cost_usd"]) or Decimal(0) for record in row.records.values()), Decimal(0))
     return Failure(
         task=task,
         row=row.number,
@@ -203,7 +215,7 @@ def records_of(found: Iterable[Found], files: Mapping[TaskKey, Path]) -> Iterato
         record = one.record
         if record is None and one.row is not None:
             row = read_row_at(files[key_of(one.task)], one.row, one.start)
-            record = row.records[one.position] if row and one.position < len(row.records) else None
+            record = row.records.get(one.position) if row else None
         if record is not None:
             yield one, record
 

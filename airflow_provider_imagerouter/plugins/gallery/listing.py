@@ -10,7 +10,6 @@ from typing import Any, Literal
 from zlib import crc32
 
 from airflow_provider_imagerouter.links.addresses import below_dag
-from airflow_provider_imagerouter.plugins.gallery import storage
 from airflow_provider_imagerouter.plugins.gallery.contents import (
     SORTS,
     Contents,
@@ -31,6 +30,7 @@ from airflow_provider_imagerouter.plugins.gallery.items import (
     kind_of,
     origin_of,
 )
+from airflow_provider_imagerouter.plugins.gallery.storage import Places
 from airflow_provider_imagerouter.plugins.gallery.xcoms import Run
 
 PER_PAGE = 500
@@ -73,12 +73,15 @@ class Asked:
         return {"dag": "", "run": "../../", "task": "../../../../../"}[self.scope]
 
 
-def page_of(asked: Asked, contents: Contents, *, siblings: Sequence[Task] = (), is_there: bool = True) -> Page:
+def page_of(
+    asked: Asked, contents: Contents, places: Places, *, siblings: Sequence[Task] = (), is_there: bool = True
+) -> Page:
     """
     Return the page of a run or a task instance.
 
     :param asked: which page
     :param contents: what its tasks left
+    :param places: where files may be shown from
     :param siblings: the instances of a mapped task
     :param is_there: whether there are such a run and task
     """
@@ -86,7 +89,7 @@ def page_of(asked: Asked, contents: Contents, *, siblings: Sequence[Task] = (), 
     pages = max(1, math.ceil(len(found) / PER_PAGE))
     number = min(max(asked.page, 1), pages)
     shown = found[(number - 1) * PER_PAGE : number * PER_PAGE]
-    pictures = [picture_of(one, record, asked.root) for one, record in records_of(shown, contents.files)]
+    pictures = [picture_of(one, record, asked.root, places) for one, record in records_of(shown, contents.files)]
     groups = _groups(asked, pictures, contents.notes)
     return Page(
         scope=asked.scope,
@@ -109,13 +112,14 @@ def page_of(asked: Asked, contents: Contents, *, siblings: Sequence[Task] = (), 
     )
 
 
-def dag_page_of(asked: Asked, runs: Sequence[Run], contents: Contents, number_of_runs: int) -> Page:
+def dag_page_of(asked: Asked, runs: Sequence[Run], contents: Contents, places: Places, number_of_runs: int) -> Page:
     """
     Return a page of a Dag's runs.
 
     :param asked: which page
     :param runs: those of the page, the newest first
     :param contents: what their tasks left
+    :param places: where files may be shown from
     :param number_of_runs: how many there are in all
     """
     by_run: dict[str, list[Found]] = {}
@@ -125,7 +129,7 @@ def dag_page_of(asked: Asked, runs: Sequence[Run], contents: Contents, number_of
     for run in runs:
         found = arrange(by_run.get(run.run_id, []), asked.sort)
         pictures = tuple(
-            picture_of(one, record, asked.root) for one, record in records_of(found[:PER_RUN], contents.files)
+            picture_of(one, record, asked.root, places) for one, record in records_of(found[:PER_RUN], contents.files)
         )
         notes = [note for key, note in contents.notes.items() if key[0] == run.run_id]
         if pictures or notes:
@@ -156,17 +160,18 @@ def dag_page_of(asked: Asked, runs: Sequence[Run], contents: Contents, number_of
     )
 
 
-def picture_of(found: Found, record: dict[str, Any], root: str) -> Picture:
+def picture_of(found: Found, record: dict[str, Any], root: str, places: Places) -> Picture:
     """
     Return a picture as a page shows it.
 
     :param found: the picture
     :param record: its record
     :param root: the way to the Dag's page, relative
+    :param places: where files may be shown from
     """
     task = replace(found.task, url=f"{root}{_address(found.task)}")
     link = record["url"] if record["path"] is None and origin_of(record["url"]) else None
-    hidden = None if link else storage.why_hidden(record["path"], record["sha256"], record["size_bytes"])
+    hidden = None if link else places.why_hidden(record["path"], record["sha256"], record["size_bytes"])
     kind = kind_of(record)
     asked_for = f"{record['prompt']} {record['model']}"
     version = f"?v={record['sha256'][:16]}" if record["sha256"] and not hidden and not link else ""
@@ -182,17 +187,18 @@ def picture_of(found: Found, record: dict[str, Any], root: str) -> Picture:
         kind=kind,
         hidden_because=hidden,
         inputs=tuple(
-            _input(given, f"{task.url}inputs/{found.name}/{number}") for number, given in enumerate(record["inputs"])
+            _input(given, f"{task.url}inputs/{found.name}/{number}", places)
+            for number, given in enumerate(record["inputs"])
         ),
         group=f"{_address(found.task)}{found.row}/{crc32(asked_for.encode())}",
     )
 
 
-def _input(given: Mapping[str, str | None], url: str) -> Input:
+def _input(given: Mapping[str, str | None], url: str, places: Places) -> Input:
     uri = given["uri"] or ""
     if origin_of(uri):
         return Input(uri, uri, is_link=True)
-    hidden = storage.why_hidden(uri, given["sha256"], None)
+    hidden = places.why_hidden(uri, given["sha256"], None)
     return Input(uri[:200], None if hidden else url, hidden_because=hidden)
 
 
