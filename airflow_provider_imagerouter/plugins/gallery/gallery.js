@@ -66,9 +66,9 @@ document.addEventListener("click", (event) => {
 /* A link that is dead is said to be, in place of the picture. */
 function replaceDead(image) {
   const box = document.createElement("span");
-  box.className = "absent";
+  box.className = "absent dead";
   box.textContent = "link" in image.dataset
-    ? "The link is dead. ImageRouter keeps pictures for 30 days; output_path stores them."
+    ? "There is no picture at its link (any more): ImageRouter keeps them for 30 days, output_path stores them."
     : "The picture could not be loaded.";
   image.replaceWith(box);
 }
@@ -163,7 +163,9 @@ function save(picture) {
   link.hidden = !isThere;
   if (!isThere) return;
   const isOurs = origin === location.origin;
-  link.href = isOurs ? `${href}?download=1` : href;
+  const address = new URL(href);
+  if (isOurs) address.searchParams.set("download", "1");
+  link.href = address;
   link.toggleAttribute("download", isOurs);
   link.rel = "noreferrer";
 }

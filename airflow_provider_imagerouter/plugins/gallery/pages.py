@@ -9,23 +9,25 @@ from typing import TYPE_CHECKING
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
+from airflow_provider_imagerouter.plugins.gallery.wording import FILTERS
+
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.plugins.gallery.items import Page
 
-TEMPLATES = Path(__file__).parent / "templates"
+HERE = Path(__file__).parent
 
 
 def render(page: Page) -> tuple[str, str]:
     """
     Return a page's HTML, and its content security policy.
 
-    Styles and scripts are those of the template, marked with a nonce; pictures come from Airflow, and from the hosts
-    of the links that the page shows.
+    Style and script are in the page itself, marked with a nonce; pictures come from Airflow, and from the hosts of the
+    links that the page shows.
 
     :param page: what it shows
     """
     nonce = secrets.token_urlsafe(16)
-    html = _environment().get_template(f"{page.scope}.html").render(page=page, nonce=nonce)
+    html = _environment().get_template("page.html").render(page=page, nonce=nonce)
     sources = " ".join(("'self'", *page.links_to))
     policy = (
         "default-src 'none'",
@@ -43,10 +45,13 @@ def render(page: Page) -> tuple[str, str]:
 
 @cache
 def _environment() -> Environment:
-    return Environment(
-        loader=FileSystemLoader(TEMPLATES),
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters.update(FILTERS)
+    environment.globals.update(css=(HERE / "gallery.css").read_text(), js=(HERE / "gallery.js").read_text())
+    return environment

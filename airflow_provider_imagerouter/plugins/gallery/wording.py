@@ -76,6 +76,16 @@ def _request_of(picture: Picture) -> tuple[Task, str]:
     return picture.task, picture.group or picture.name
 
 
+def columns(pictures: Iterable[Picture]) -> int:
+    """
+    Return how many columns of the grid pictures take, with what they were made from; 6 for as many as there are.
+
+    :param pictures: of a request or a group
+    """
+    requests = side_by_side(pictures)
+    return max(1, min(6, sum(len(request) + len(request[0].inputs[:3]) for request in requests)))
+
+
 def anchor(picture: Picture, page: Page) -> str:
     """
     Return a picture's name on a page, which a link to it has behind its ``#``.
@@ -110,6 +120,7 @@ def airflow_page(page: Page, task: Task | None = None) -> str:
 FILTERS: dict[str, Callable[..., Any]] = {
     "airflow_page": airflow_page,
     "anchor": anchor,
+    "columns": columns,
     "file_size": file_size,
     "file_type": file_type,
     "length_of": length_of,
