@@ -8,6 +8,8 @@ AIRFLOW_OLDEST_DATE := 2025-10-01
 NEWEST := .venv
 OLDEST := .venv-airflow-3.0
 UV := $(NEWEST)/bin/uv
+UV_OLDEST = $(UV) pip install --quiet --exclude-newer $(AIRFLOW_OLDEST_DATE) \
+	--exclude-newer-package apache-airflow-providers-common-compat=2026-11-01
 
 # One process of tests more than there are cores: some of them wait. A module stays in one process.
 CORES := $(shell getconf _NPROCESSORS_ONLN)
@@ -76,11 +78,12 @@ $(NEWEST)/.installed-dev: $(NEWEST)/.installed
 
 # The compat package is newer than Airflow 3.0.6: that of its time does not have the names we import from it.
 # wtforms draws that Airflow's connection form; its FAB provider brings it. With universal-pathlib 0.3 its paths that
-# name a connection (s3://conn@bucket) never end.
+# name a connection (s3://conn@bucket) never end. What the package itself asks for comes in the oldest version that
+# pyproject.toml allows; what only the tests need, in that of the time.
 $(OLDEST)/.installed: pyproject.toml $(NEWEST)/.installed
 	@echo "Installing Airflow $(AIRFLOW_OLDEST) into $(OLDEST) …"
 	@$(UV) venv --quiet --clear --python '>=3.11,<3.13' $(OLDEST)
-	@VIRTUAL_ENV=$(OLDEST) $(UV) pip install --quiet --exclude-newer $(AIRFLOW_OLDEST_DATE) \
-		--exclude-newer-package apache-airflow-providers-common-compat=2026-11-01 \
-		apache-airflow==$(AIRFLOW_OLDEST) 'universal-pathlib<0.3' wtforms --group test --editable '.[sandbox]'
+	@VIRTUAL_ENV=$(OLDEST) $(UV_OLDEST) --resolution lowest-direct \
+		apache-airflow==$(AIRFLOW_OLDEST) 'universal-pathlib>=0.2.2,<0.3' 'wtforms>=3.1' --editable '.[sandbox]'
+	@VIRTUAL_ENV=$(OLDEST) $(UV_OLDEST) --group test
 	@touch $@
