@@ -13,6 +13,9 @@ from airflow_provider_imagerouter.links.addresses import NO_MAP_INDEX
 RUN = "/dags/{dag_id}/runs/{run_id}"
 TASK = RUN + "/tasks/{task_id}/{map_index}"
 
+NOT_COMPRESSED = {"Content-Encoding": "identity"}
+"""Keeps Airflow from compressing what is compressed already, parts of files (``Range``) included."""
+
 
 def refuse_no_dag(dag_id: str) -> None:
     """

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Query, Request
-from fastapi.responses import HTMLResponse, PlainTextResponse, Response
+from fastapi.responses import HTMLResponse, PlainTextResponse, Response, StreamingResponse
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 
-from airflow_provider_imagerouter.plugins.gallery import contents, files, listing, pages, xcoms
-from airflow_provider_imagerouter.plugins.gallery.access import GUARDS, RUN, TASK, MapIndex
+from airflow_provider_imagerouter.plugins.gallery import contents, exports, files, listing, pages, xcoms
+from airflow_provider_imagerouter.plugins.gallery.access import GUARDS, NOT_COMPRESSED, RUN, TASK, MapIndex
 from airflow_provider_imagerouter.plugins.gallery.batches import results_path
 from airflow_provider_imagerouter.plugins.gallery.contents import Contents, TaskKey
 from airflow_provider_imagerouter.plugins.gallery.items import Page, Task
@@ -86,7 +87,7 @@ async def show_dag(dag_id: str, q: Text = "", sort: str = "", page: PageNumber =
     left = await run_in_threadpool(xcoms.read_left, dag_id, [run.run_id for run in runs])
     places = Places.configured()
     found = await collect(left, places, q)
-    return await _answer(lambda: listing.dag_page_of(asked, runs, found, places, number), 200 if number else 404)
+    return await _answer(listing.dag_page_of, asked, runs, found, places, number, status_code=200 if number else 404)
 
 
 @app.get(RUN + "/")
@@ -97,8 +98,7 @@ async def show_run(dag_id: str, run_id: str, q: Text = "", sort: str = "", page:
     is_there = bool(left) or await run_in_threadpool(xcoms.has_run, dag_id, run_id)
     places = Places.configured()
     found = await collect(left, places, q)
-    page_of = lambda: listing.page_of(asked, found, places, is_there=is_there)  # noqa: E731
-    return await _answer(page_of, 200 if is_there else 404)
+    return await _answer(listing.page_of, asked, found, places, [], is_there, status_code=200 if is_there else 404)
 
 
 @app.get(TASK + "/")
@@ -114,8 +114,58 @@ async def show_task(
     places = Places.configured()
     found = await collect(left, places, q)
     is_there = task is not None or (map_index < 0 and bool(siblings))
-    page_of = lambda: listing.page_of(asked, found, places, siblings=siblings, is_there=is_there)  # noqa: E731
-    return await _answer(page_of, 200 if is_there else 404)
+    return await _answer(
+        listing.page_of, asked, found, places, siblings, is_there, status_code=200 if is_there else 404
+    )
+
+
+@app.get(RUN + "/records.csv")
+async def send_run_records(dag_id: str, run_id: str, q: Text = "", sort: str = "") -> Response:
+    """Send the records of a run as a table."""
+    return await _send_csv(f"{dag_id}-{run_id}", await _find(dag_id, run_id, None, None, q), sort)
+
+
+@app.get(TASK + "/records.csv")
+async def send_task_records(
+    dag_id: str, run_id: str, task_id: str, map_index: MapIndex, q: Text = "", sort: str = ""
+) -> Response:
+    """Send the records of a task instance as a table."""
+    return await _send_csv(f"{dag_id}-{run_id}-{task_id}", await _find(dag_id, run_id, task_id, map_index, q), sort)
+
+
+@app.get(RUN + "/pictures.zip")
+async def send_run_pictures(dag_id: str, run_id: str, q: Text = "") -> Response:
+    """Send all pictures of a run."""
+    exports.check_zips()
+    return _send_zip(f"{dag_id}-{run_id}", await _find(dag_id, run_id, None, None, q))
+
+
+@app.get(TASK + "/pictures.zip")
+async def send_task_pictures(dag_id: str, run_id: str, task_id: str, map_index: MapIndex, q: Text = "") -> Response:
+    """Send all pictures of a task instance."""
+    exports.check_zips()
+    return _send_zip(f"{dag_id}-{run_id}-{task_id}", await _find(dag_id, run_id, task_id, map_index, q))
+
+
+async def _find(dag_id: str, run_id: str, task_id: str | None, map_index: int | None, query: str) -> Contents:
+    left = await run_in_threadpool(xcoms.read_left, dag_id, [run_id], task_id, map_index)
+    return await collect(left, Places.configured(), query)
+
+
+async def _send_csv(name: str, found: Contents, sort: str) -> Response:
+    lines = exports.write_csv(contents.arrange(found.found, sort), found.files)
+    return StreamingResponse(lines, media_type="text/csv; charset=utf-8", headers=_as_file(f"{name}.csv"))
+
+
+def _send_zip(name: str, found: Contents) -> Response:
+    parts = exports.write_zip(found, Places.configured())
+    headers = {**_as_file(f"{name}.zip"), **NOT_COMPRESSED}
+    return StreamingResponse(parts, media_type="application/zip", headers=headers)
+
+
+def _as_file(name: str) -> dict[str, str]:
+    clean = re.sub(r"[^A-Za-z0-9_.-]+", "_", name)
+    return {"Content-Disposition": f'attachment; filename="{clean}"'}
 
 
 async def collect(left: Iterable[Left], places: Places, query: str) -> Contents:
@@ -141,10 +191,6 @@ async def collect(left: Iterable[Left], places: Places, query: str) -> Contents:
     return await run_in_threadpool(contents.collect, left, files, notes, query)
 
 
-async def _answer(page_of: Any, status_code: int) -> Response:
-    def render() -> tuple[str, str]:
-        page: Page = page_of()
-        return pages.render(page)
-
-    html, policy = await run_in_threadpool(render)
+async def _answer(page_of: Callable[..., Page], *of: Any, status_code: int) -> Response:
+    html, policy = await run_in_threadpool(lambda: pages.render(page_of(*of)))
     return HTMLResponse(html, status_code, headers={"Content-Security-Policy": policy})

@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
-from airflow_provider_imagerouter.media.formats import EXTENSIONS
-from airflow_provider_imagerouter.plugins.gallery.access import TASK, MapIndex, Name, read_index
+from airflow_provider_imagerouter.plugins.gallery.access import NOT_COMPRESSED, TASK, MapIndex, Name, read_index
 from airflow_provider_imagerouter.plugins.gallery.batches import read_row, results_path
 from airflow_provider_imagerouter.plugins.gallery.contents import record_at
 from airflow_provider_imagerouter.plugins.gallery.storage import (
     NotShownError,
     Places,
-    Stored,
     fetch,
     fetch_results,
+    file_name,
     find_stored,
 )
 from airflow_provider_imagerouter.plugins.gallery.threads import FILE_SECONDS, slowly
@@ -109,18 +107,7 @@ async def _send(
     )
 
 
-def file_name(location: str, stored: Stored) -> str:
-    """
-    Return the name that a file is saved with: no other characters than all systems take, and its type's extension.
-
-    :param location: where it was stored
-    :param stored: the file
-    """
-    stem = re.sub(r"[^\w.-]+", "_", location.rpartition("/")[2].rpartition(".")[0]).strip("._")[:100] or "picture"
-    return f"{stem}.{EXTENSIONS[stored.content_type]}"
-
-
 def _headers(request: Request, policy: str) -> dict[str, str]:
-    """Let the browser alone keep a file, and only under an address that names its version."""
+    """Let the browser alone keep a file, and only under an address that names its version; sent as it is."""
     kept = "private, max-age=3600" if request.query_params.get("v") else "private, no-cache"
-    return {"Content-Security-Policy": policy, "Cache-Control": kept}
+    return {"Content-Security-Policy": policy, "Cache-Control": kept, **NOT_COMPRESSED}

@@ -73,9 +73,7 @@ class Asked:
         return {"dag": "", "run": "../../", "task": "../../../../../"}[self.scope]
 
 
-def page_of(
-    asked: Asked, contents: Contents, places: Places, *, siblings: Sequence[Task] = (), is_there: bool = True
-) -> Page:
+def page_of(asked: Asked, contents: Contents, places: Places, siblings: Sequence[Task], is_there: bool) -> Page:
     """
     Return the page of a run or a task instance.
 

@@ -217,6 +217,17 @@ def fetch(places: Places, location: str | None, sha256: str | None) -> Stored:
         return Stored(kept.as_name(f"{key}.{info.extension}"), info.content_type)
 
 
+def file_name(location: str, stored: Stored) -> str:
+    """
+    Return the name that a file is saved with: no other characters than all systems take, and its type's extension.
+
+    :param location: where it was stored
+    :param stored: the file
+    """
+    stem = re.sub(r"[^\w.-]+", "_", location.rpartition("/")[2].rpartition(".")[0]).strip("._")[:100] or "picture"
+    return f"{stem}.{EXTENSIONS[stored.content_type]}"
+
+
 def fetch_results(places: Places, location: str) -> Path:
     """
     Return a results file; slow, if it is not at hand.
