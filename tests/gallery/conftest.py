@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from airflow.sdk import DAG, task
+from support.galleries import write_xcom
 
 if TYPE_CHECKING:
     from support.gallery_server import GalleryServer
@@ -25,26 +26,36 @@ def gallery(airflow_db: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
         yield server
 
 
+_runs: dict[tuple[str, ...], Any] = {}
+
+
 @pytest.fixture
 def left(run_dag: Callable[..., Any], request: pytest.FixtureRequest) -> Callable[..., Any]:
-    """Run a Dag each of whose tasks returns a value: ``left(poster=[…], other=3)``."""
+    """
+    Have tasks leave values: ``left(poster=[…], other=3)`` returns their run.
+
+    The same tasks leave their values in the same run again, whatever was in it; with a Dag's id it is a new one.
+    """
 
     def left(dag_id: str | None = None, /, **values: Any) -> Any:
-        name = "".join(letter if letter.isalnum() else "_" for letter in request.node.name)[:200]
-        with DAG(dag_id or name, schedule=None, default_args={"retries": 0}) as dag:
-            for task_id, value in values.items():
-                _returning(value).override(task_id=task_id)()
-        run = run_dag(dag)
-        run.dag_id = dag.dag_id
-        assert run.state == "success"
+        tasks = tuple(values)
+        if dag_id or tasks not in _runs:
+            with DAG(dag_id or "_".join(("left", *tasks)), schedule=None, default_args={"retries": 0}) as dag:
+                for task_id in tasks:
+                    _returning.override(task_id=task_id)()
+            run = run_dag(dag)
+            run.dag_id = dag.dag_id
+            assert run.state == "success"
+            if dag_id is None:
+                _runs[tasks] = run
+        run = run if dag_id else _runs[tasks]
+        for task_id, value in values.items():
+            write_xcom(run, task_id, value)
         return run
 
     return left
 
 
-def _returning(value: Any) -> Any:
-    @task
-    def give() -> Any:
-        return value
-
-    return give
+@task
+def _returning() -> int:
+    return 0

@@ -389,6 +389,6 @@ def test_other_places_are_not_looked_into(
 def test_what_went_wrong_in_storage_is_for_the_servers_log(
     gallery: GalleryServer, left: Left, object_store: ObjectStore
 ) -> None:
-    answer = _get(gallery, left, stored_record(PNG, f"s3://no_such_connection@{BUCKET}/a.png"))
+    answer = _get(gallery, left, stored_record(PNG, "gs://no_such_connection@bucket/a.png"))
     assert answer.status_code == 502
     assert "no_such_connection" not in answer.text

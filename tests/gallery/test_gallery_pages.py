@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
-from support.galleries import link_record, stored_record
+from support.galleries import link_record, stored_record, write_xcom
 from support.object_store import ObjectStore
 from support.pictures import picture
 
@@ -115,7 +115,7 @@ def test_why_a_local_picture_is_not_shown_is_said(gallery: GalleryServer, left: 
         [link_record(created_at="0001-01-01T00:00:00+14:00", cost_usd=True, duration_seconds=None)],
         [{**link_record(), "prompt": "x" * 200_000}] * 3,
         [link_record("https://\ud800.example/")],
-        _manifest("s3://no_such_connection@bucket/results.jsonl"),
+        _manifest("gs://no_such_connection@bucket/results.jsonl"),
         {**_manifest("x.jsonl"), "results_path": ["x"]},
         _manifest("/etc/passwd"),
         _manifest("../results.jsonl"),
@@ -125,7 +125,7 @@ def test_why_a_local_picture_is_not_shown_is_said(gallery: GalleryServer, left: 
 )
 def test_whatever_an_xcom_is_there_is_a_page(gallery: GalleryServer, left: Left, odd: Any) -> None:
     run = left(poster=[link_record()])
-    _write(run, "poster", odd)
+    write_xcom(run, "poster", odd)
     for answer in (
         gallery.task(run, "poster"),
         _run_page(gallery, run, "?sort=-cost&q=chair"),
@@ -138,23 +138,6 @@ def test_whatever_an_xcom_is_there_is_a_page(gallery: GalleryServer, left: Left,
         assert "root:" not in answer.text
     for below in ("files/0", "thumbnails/0", "inputs/0/0", "inputs/0/3", "files/1-0"):
         assert gallery.task(run, "poster", below=below).status_code in (403, 404, 409, 502), below
-
-
-def _write(run: Any, task_id: str, value: Any, key: str = "return_value") -> None:
-    """Put into the database what Airflow's own API would not take."""
-    from airflow.models.xcom import XComModel
-    from airflow.utils.session import create_session
-    from sqlalchemy import text
-
-    with create_session(scoped=False) as session:
-        XComModel.set(key, "x", dag_id=run.dag_id, task_id=task_id, run_id=run.run_id, session=session)
-        session.execute(
-            text(
-                "UPDATE xcom SET value = :value "
-                "WHERE dag_id = :dag AND run_id = :run AND task_id = :task AND key = :key"
-            ),
-            {"value": json.dumps(value), "dag": run.dag_id, "run": run.run_id, "task": task_id, "key": key},
-        )
 
 
 def test_what_is_no_json_takes_no_other_task_with_it(gallery: GalleryServer, left: Left) -> None:
@@ -238,7 +221,7 @@ def test_a_dag_s_page_shows_the_newest_runs_first(gallery: GalleryServer, left: 
 def test_a_failed_task_tells_its_error(gallery: GalleryServer, left: Left) -> None:
     run = left(poster=None)
     error = {"type": "ImageRouterInputError", "message": "It is <wrong>", "billed": "no", "cost_usd": None}
-    _write(run, "poster", {**error, "model": "m", "prompt": "p"}, key="error")
+    write_xcom(run, "poster", {**error, "model": "m", "prompt": "p"}, key="error")
     assert "It is &lt;wrong&gt;" in gallery.task(run, "poster").text
     assert "It is &lt;wrong&gt;" in _run_page(gallery, run).text
 
@@ -303,7 +286,7 @@ def test_ten_thousand_rows_are_paged(gallery: GalleryServer, left: Left, root: P
     assert "/9500.webp" in text
     assert "/9999.webp" in text
     assert "/9499.webp" not in text
-    assert "10000" in text
+    assert "10,000" in text
     assert "/777.webp" in gallery.task(run, "batch", below="?q=number%20777").text
 
 
