@@ -15,7 +15,7 @@ UV_OLDEST = $(UV) pip install --quiet --exclude-newer $(AIRFLOW_OLDEST_DATE) \
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 PYTEST := -m pytest --numprocesses $$(($(CORES) + 1)) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo ui test quick lint types test-newest test-oldest contract benchmark clean
+.PHONY: demo ui test quick lint types test-newest test-oldest contract benchmark release-check clean
 
 ## Runs the quickstart Dag in a real Airflow, against the sandbox or, with IMAGEROUTER_API_KEY=…, the real API.
 demo: $(NEWEST)/.installed
@@ -57,6 +57,10 @@ benchmark: $(NEWEST)/.installed-dev
 	@for script in tests/benchmarks/import_time.py tests/benchmarks/bench_*.py; do \
 		echo "== $$script"; AIRFLOW_HOME=$(CURDIR)/.airflow-benchmark $(NEWEST)/bin/python $$script || exit 1; \
 	done
+
+## Whether what would be uploaded is whole, and works with each Airflow; takes 3 minutes.
+release-check: $(NEWEST)/.installed-dev
+	@$(NEWEST)/bin/python scripts/release_check.py
 
 clean:
 	rm -rf $(NEWEST) $(OLDEST) .airflow demo-output build dist

@@ -14,12 +14,12 @@ from typing import Any
 
 from airflow.sdk import DAG
 
+from airflow_provider_imagerouter.testing.runs import dagbag_module, run_dag
+
 
 def load_dag(file: Path) -> DAG:
     """Return the only Dag of a file."""
-    from airflow.dag_processing.dagbag import DagBag
-
-    bag = DagBag(file)
+    bag = dagbag_module().DagBag(file)
     if bag.import_errors:
         sys.exit("\n".join(bag.import_errors.values()))
     (dag,) = bag.dags.values()
@@ -35,13 +35,10 @@ def run(dag: DAG, conf: dict[str, Any]) -> dict[str, Any]:
 
     for task in dag.tasks:
         task.on_failure_callback = [note_error]
-    dag_run = dag.test(run_conf=conf)
-    pictures = {}
-    for task_instance in sorted(dag_run.get_task_instances(), key=lambda found: found.start_date or found.task_id):
-        output = task_instance.xcom_pull(task_ids=task_instance.task_id)
-        if isinstance(output, list):
-            pictures[task_instance.task_id] = output
-    return {"state": dag_run.state, "pictures": pictures, "errors": errors}
+    finished = run_dag(dag, **conf)
+    outputs = {task_id: finished.xcom(task_id) for task_id in dag.task_ids}
+    pictures = {task_id: output for task_id, output in outputs.items() if isinstance(output, list)}
+    return {"state": finished.state, "pictures": pictures, "errors": errors}
 
 
 if __name__ == "__main__":

@@ -77,7 +77,7 @@ def _put_into_database(dag: DAG) -> None:
     """Do what the Dag processor does with a file's Dags; Airflow 3.0 does it itself in ``DAG.test``."""
     from airflow.dag_processing.bundles.manager import DagBundlesManager
 
-    module = _dagbag_module()
+    module = dagbag_module()
     if not hasattr(module, "sync_bag_to_db"):
         return
     DagBundlesManager().sync_bundles_to_db()  # type: ignore[no-untyped-call]
@@ -86,7 +86,8 @@ def _put_into_database(dag: DAG) -> None:
     module.sync_bag_to_db(bag, "dags-folder", None)
 
 
-def _dagbag_module() -> ModuleType:
+def dagbag_module() -> ModuleType:
+    """Return Airflow's module that reads files of Dags."""
     try:
         return import_module("airflow.dag_processing.dagbag")
     except ImportError:  # before Airflow 3.2
