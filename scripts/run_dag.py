@@ -22,6 +22,7 @@ def load_dag(file: Path) -> DAG:
     bag = dagbag_module().DagBag(file)
     if bag.import_errors:
         sys.exit("\n".join(bag.import_errors.values()))
+    dag: DAG
     (dag,) = bag.dags.values()
     return dag
 
