@@ -16,6 +16,8 @@ from support.galleries import link_record, stored_record, write_xcom
 from support.object_store import ObjectStore
 from support.pictures import picture
 
+from airflow_provider_imagerouter.identity import Identity
+
 if TYPE_CHECKING:
     from support.gallery_server import GalleryServer
 
@@ -38,7 +40,7 @@ def _run_page(gallery: GalleryServer, run: Any, below: str = "") -> Any:
 
 def _row(index: int, **values: Any) -> dict[str, Any]:
     return {
-        "id": f"id-{index}",
+        "id": f"DIGEST-{index:05d}-x",
         "index": index,
         "status": "success",
         "prompt": f"Chair number {index}",
@@ -51,6 +53,13 @@ def _row(index: int, **values: Any) -> dict[str, Any]:
         "records": [link_record(f"https://cdn.example/{index}.webp", prompt=f"Chair number {index}")],
         **values,
     }
+
+
+def _leave_results(left: Left, results: bytes, put: Callable[[bytes], str]) -> Any:
+    """Leave a batch's manifest and its rows, which are its own; ``put`` stores them."""
+    run = left(batch=None)
+    own = Identity(run.dag_id, run.run_id, "batch", -1).digest.encode()
+    return left(batch=_manifest(put(results.replace(b"DIGEST", own))))
 
 
 def _manifest(path: str) -> dict[str, Any]:
@@ -232,7 +241,7 @@ def test_a_failed_task_tells_its_error(gallery: GalleryServer, left: Left) -> No
 def test_a_batch_shows_the_rows_of_its_results(gallery: GalleryServer, left: Left, object_store: ObjectStore) -> None:
     stored = stored_record(PNG, object_store.put("run/0.png", PNG))
     results = _lines(_row(0, records=[stored]), _row(1, **FAILED), _row(2))
-    run = left(batch=_manifest(object_store.put("run/results.jsonl", results)))
+    run = _leave_results(left, results, lambda rows: object_store.put("run/results.jsonl", rows))
     text = gallery.task(run, "batch").text
     assert "No such &lt;model&gt;" in text
     assert "https://cdn.example/2.webp" in text
@@ -260,7 +269,7 @@ def test_broken_rows_are_left_out(gallery: GalleryServer, left: Left, object_sto
             json.dumps(_row(3)).encode(),  # cut off when the batch was killed
         )
     )
-    run = left(batch=_manifest(object_store.put("broken/results.jsonl", results)))
+    run = _leave_results(left, results, lambda rows: object_store.put("broken/results.jsonl", rows))
     text = gallery.task(run, "batch").text
     assert "https://cdn.example/a.webp" in text
     assert "https://cdn.example/2.webp" in text
@@ -279,9 +288,24 @@ def test_what_is_called_results_but_is_elsewhere_is_not_read(
         assert "gallery_roots" in text
 
 
+def test_results_of_another_task_are_not_shown(gallery: GalleryServer, left: Left, object_store: ObjectStore) -> None:
+    """Whoever may edit an XCom of one Dag learns nothing of the others'."""
+    theirs = stored_record(PNG, object_store.put("theirs/0.png", PNG))
+    results = _lines(_row(0, id="0123456789ab-00000-x", records=[theirs]))
+    run = left(batch=_manifest(object_store.put("theirs/results.jsonl", results)))
+    text = gallery.task(run, "batch").text
+    assert "results of another task" in text
+    assert "Chair number 0" not in text
+    assert gallery.task(run, "batch", below="files/0-0").status_code == 403
+    assert gallery.task(run, "batch", below="records.csv").text.count("\n") == 1
+
+
 def test_ten_thousand_rows_are_paged(gallery: GalleryServer, left: Left, root: Path) -> None:
-    (root / "results.jsonl").write_bytes(_lines(*map(_row, range(10_000))))
-    run = left(batch=_manifest((root / "results.jsonl").as_uri()))
+    def put(rows: bytes) -> str:
+        (root / "results.jsonl").write_bytes(rows)
+        return (root / "results.jsonl").as_uri()
+
+    run = _leave_results(left, _lines(*map(_row, range(10_000))), put)
     text = gallery.task(run, "batch", below="?page=20").text
     assert "/9500.webp" in text
     assert "/9999.webp" in text

@@ -13,6 +13,7 @@ from fastapi.responses import HTMLResponse, PlainTextResponse, Response, Streami
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import MutableHeaders
 
+from airflow_provider_imagerouter.identity import Identity
 from airflow_provider_imagerouter.plugins.gallery import contents, exports, files, listing, pages, xcoms
 from airflow_provider_imagerouter.plugins.gallery.access import GUARDS, NOT_COMPRESSED, RUN, TASK, MapIndex
 from airflow_provider_imagerouter.plugins.gallery.batches import results_path
@@ -86,7 +87,7 @@ async def show_dag(dag_id: str, q: Text = "", sort: str = "", page: PageNumber =
     runs, number = await run_in_threadpool(xcoms.read_runs, dag_id, offset, listing.RUNS_PER_PAGE)
     left = await run_in_threadpool(xcoms.read_left, dag_id, [run.run_id for run in runs])
     places = Places.configured()
-    found = await collect(left, places, q)
+    found = await collect(dag_id, left, places, q)
     return await _answer(listing.dag_page_of, asked, runs, found, places, number, status_code=200 if number else 404)
 
 
@@ -97,7 +98,7 @@ async def show_run(dag_id: str, run_id: str, q: Text = "", sort: str = "", page:
     left = await run_in_threadpool(xcoms.read_left, dag_id, [run_id])
     is_there = bool(left) or await run_in_threadpool(xcoms.has_run, dag_id, run_id)
     places = Places.configured()
-    found = await collect(left, places, q)
+    found = await collect(dag_id, left, places, q)
     return await _answer(listing.page_of, asked, found, places, [], is_there, status_code=200 if is_there else 404)
 
 
@@ -112,7 +113,7 @@ async def show_task(
     siblings = [one for one in instances if one.map_index >= 0]
     asked = Asked("task", dag_id, run_id, task or Task(run_id, task_id, map_index), q, sort, page)
     places = Places.configured()
-    found = await collect(left, places, q)
+    found = await collect(dag_id, left, places, q)
     is_there = task is not None or (map_index < 0 and bool(siblings))
     return await _answer(
         listing.page_of, asked, found, places, siblings, is_there, status_code=200 if is_there else 404
@@ -149,7 +150,7 @@ async def send_task_pictures(dag_id: str, run_id: str, task_id: str, map_index: 
 
 async def _find(dag_id: str, run_id: str, task_id: str | None, map_index: int | None, query: str) -> Contents:
     left = await run_in_threadpool(xcoms.read_left, dag_id, [run_id], task_id, map_index)
-    return await collect(left, Places.configured(), query)
+    return await collect(dag_id, left, Places.configured(), query)
 
 
 async def _send_csv(name: str, found: Contents, sort: str) -> Response:
@@ -168,10 +169,11 @@ def _as_file(name: str) -> dict[str, str]:
     return {"Content-Disposition": f'attachment; filename="{clean}"'}
 
 
-async def collect(left: Iterable[Left], places: Places, query: str) -> Contents:
+async def collect(dag_id: str, left: Iterable[Left], places: Places, query: str) -> Contents:
     """
     Find what tasks left, with the results of batches, as far as they come in time.
 
+    :param dag_id: their Dag
     :param left: by the tasks
     :param places: where files may be shown from
     :param query: what is searched for
@@ -183,7 +185,7 @@ async def collect(left: Iterable[Left], places: Places, query: str) -> Contents:
 
     async def get(key: TaskKey, path: str) -> None:
         try:
-            files[key] = await slowly(lambda: fetch_results(places, path), RESULTS_SECONDS)
+            files[key] = await slowly(lambda: fetch_results(places, path, Identity(dag_id, *key)), RESULTS_SECONDS)
         except NotShownError as error:
             notes[key] = f"The results of this batch cannot be read. {error}"
 

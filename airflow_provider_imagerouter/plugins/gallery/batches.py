@@ -10,6 +10,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+from airflow_provider_imagerouter.identity import Identity
 from airflow_provider_imagerouter.plugins.gallery.items import read_cost, read_record, read_text
 
 MAX_LINE_BYTES = 4 * 1024 * 1024
@@ -23,6 +24,7 @@ class Row:
 
     :param number: which line of the results it is, from 0
     :param start: where it begins in the file, bytes
+    :param id: as a batch writes it
     :param status: ``success``, ``error``, ``not_sent`` or ``in_flight``
     :param prompt: as asked
     :param model: as asked
@@ -35,6 +37,7 @@ class Row:
 
     number: int
     start: int
+    id: str
     status: str
     prompt: str | None
     model: str | None
@@ -55,6 +58,18 @@ def results_path(value: Any) -> str | None:
         return None
     path = value["results_path"]
     return path if isinstance(path, str) and path.endswith(".jsonl") else None
+
+
+def is_of(file: Path, identity: Identity) -> bool:
+    """
+    Return whether all rows of a results file are a task instance's own: their ids begin with its digest.
+
+    An XCom can be edited in Airflow's UI by people who may not see the results of other Dags.
+
+    :param file: on this machine's disk
+    :param identity: the task instance
+    """
+    return all(row.id.startswith(f"{identity.digest}-") for row in read_rows(file))
 
 
 def read_rows(file: Path) -> Iterator[Row]:
@@ -122,6 +137,7 @@ def _read_row(line: bytes, number: int, start: int) -> Row | None:
     return Row(
         number=number,
         start=start,
+        id=read_text(value.get("id")) or "",
         status=read_text(value["status"]) or "error",
         prompt=read_text(value.get("prompt")),
         model=read_text(value.get("model")),

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from fastapi.responses import FileResponse, Response
 from starlette.concurrency import run_in_threadpool
 
+from airflow_provider_imagerouter.identity import Identity
 from airflow_provider_imagerouter.plugins.gallery.access import NOT_COMPRESSED, TASK, MapIndex, Name, read_index
 from airflow_provider_imagerouter.plugins.gallery.batches import read_row, results_path
 from airflow_provider_imagerouter.plugins.gallery.contents import record_at
@@ -74,6 +75,7 @@ async def _record(
 ) -> dict[str, Any]:
     """Return the record of a picture, as the XCom or the results have it now."""
     row, position = name
+    identity = Identity(dag_id, run_id, task_id, map_index)
     left = await run_in_threadpool(read_left, dag_id, [run_id], task_id, map_index)
     result = left[0].result if left else None
     results = results_path(result)
@@ -81,7 +83,7 @@ async def _record(
     if row is None and results is None:
         record = record_at(result, position)
     elif row is not None and results is not None:
-        file = await slowly(lambda: fetch_results(places, results), FILE_SECONDS)
+        file = await slowly(lambda: fetch_results(places, results, identity), FILE_SECONDS)
         found = await run_in_threadpool(read_row, file, row)
         record = found.records.get(position) if found else None
     if record is None:

@@ -17,10 +17,13 @@ from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_imagerouter.files.storing import LOCAL, OBJECT_STORES, to_path
 from airflow_provider_imagerouter.media.formats import EXTENSIONS, PictureInfo, UnreadablePictureError
+from airflow_provider_imagerouter.plugins.gallery.batches import is_of
 from airflow_provider_imagerouter.plugins.gallery.cache import NoRoomError, find, keep, key_of, write
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
+
+    from airflow_provider_imagerouter.identity import Identity
 
 log = logging.getLogger(__name__)
 
@@ -228,22 +231,25 @@ def file_name(location: str, stored: Stored) -> str:
     return f"{stem}.{EXTENSIONS[stored.content_type]}"
 
 
-def fetch_results(places: Places, location: str) -> Path:
+def fetch_results(places: Places, location: str, identity: Identity) -> Path:
     """
     Return a results file; slow, if it is not at hand.
 
     :param places: where files may be shown from
     :param location: where it was stored
+    :param identity: the task instance whose results they have to be, whatever its XCom says
     :raises NotShownError: if it is not shown
     """
     real = places.check(location)
     if not real.endswith(".jsonl"):
         raise NotShownError("It is no results file.", 403)
-    name = f"{key_of(real)}.jsonl"
+    name = f"{key_of(real, identity.digest)}.jsonl"
     if path := find(name, FRESH_RESULTS_SECONDS):
         return path
     with keep() as kept:
         _copy(real, kept.file, hashlib.sha256())
+        if not is_of(kept.path, identity):
+            raise NotShownError("They are the results of another task.", 403)
         return kept.as_name(name)
 
 
