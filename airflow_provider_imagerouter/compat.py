@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -107,6 +109,29 @@ def has_pages_of_plugins() -> bool:
     from packaging.version import Version
 
     return Version(__version__) >= Version("3.1.1")
+
+
+@cache
+def stats() -> Any:
+    """
+    Return Airflow's metrics: something with ``incr`` and ``timing``.
+
+    Airflow 3.3 has two of them, for its servers and for tasks, and sets up the tasks' in workers alone; but its serde
+    does it wherever it is imported, and so in the processes of triggers.
+    """
+    from airflow.providers.common.compat.sdk import Stats
+
+    with suppress(ImportError):  # before Airflow 3.2
+        import airflow.sdk.serde  # noqa: F401
+    return Stats
+
+
+@cache
+def legacy_names_of_metrics() -> bool:
+    """Return whether metrics are also sent under names with the values of their tags (an option of Airflow 3.2)."""
+    from airflow.providers.common.compat.sdk import conf
+
+    return bool(conf.getboolean("metrics", "legacy_names_on", fallback=True))
 
 
 def _comms() -> Any:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from airflow.providers.common.compat.sdk import conf
 
+from airflow_provider_imagerouter import telemetry
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
 from airflow_provider_imagerouter.files.errors import ReadError
 from airflow_provider_imagerouter.files.naming import picture_name
@@ -78,7 +79,9 @@ class PictureStore:
         """
         if content is None:
             content = await _fetch(record["uri"], self._settings)
-        return await asyncio.to_thread(self._store, record, content, stem, number)
+        stored = await asyncio.to_thread(self._store, record, content, stem, number)
+        telemetry.stored(stored["model"], len(content))
+        return stored
 
     async def recall(self, name: str) -> Record:
         """

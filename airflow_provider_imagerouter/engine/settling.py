@@ -15,6 +15,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
+from airflow_provider_imagerouter import telemetry
 from airflow_provider_imagerouter.engine.judging import Judgement, Price, judge
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterError,
@@ -56,6 +57,8 @@ def heed_orphan(request: Request, orphan: Orphaned, policy: str) -> None:
     :param policy: ``on_orphaned_intent``
     :raises ImageRouterUnknownOutcomeError: if it is not sent again
     """
+    if not (policy == "resubmit_unbilled" and orphan.may_be_known_later):
+        telemetry.orphaned(request.model, orphan.billed)
     what = f"An earlier attempt sent {request} and never learnt its end; {orphan.said}"
     if policy == "resubmit":
         log.warning("%s. It is sent again, and %s paid twice", what, "is" if orphan.billed == "yes" else "may be")

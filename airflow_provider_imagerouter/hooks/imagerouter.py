@@ -143,7 +143,11 @@ class ImageRouterHook(BaseHook):
 
         :param request: what to generate or edit
         """
-        return self._run(request.call())
+        from airflow_provider_imagerouter.telemetry import paid_call
+
+        with paid_call(request, self.settings.base_url) as call:
+            call.answer = self._run(request.call())
+            return call.answer
 
     def list_models(self, **filters: Unpack[ModelFilters]) -> Catalogue:
         """
@@ -283,9 +287,12 @@ class ImageRouterAsyncHook(BaseHook):
         :param key: of the account, to make the call with; None for the connection's
         :param before_resending: awaited just before a call that did not run is sent again; not sent if it raises
         """
-        return await (await self._get_calls(key)).run(
-            request.call(), has_turn=has_turn, before_resending=before_resending
-        )
+        from airflow_provider_imagerouter.telemetry import paid_call
+
+        calls, settings = await self._get_calls(key), await self.get_settings()
+        with paid_call(request, settings.base_url) as call:
+            call.answer = await calls.run(request.call(), has_turn=has_turn, before_resending=before_resending)
+            return call.answer
 
     async def wait_for_turn(self) -> None:
         """Wait until the rate limit has room for a call, together with all others over this connection."""

@@ -7,6 +7,7 @@ from typing import Any
 
 import tenacity
 
+from airflow_provider_imagerouter import telemetry
 from airflow_provider_imagerouter.exceptions import ImageRouterConnectionError, ImageRouterRateLimitError
 
 log = logging.getLogger(__name__)
@@ -39,4 +40,5 @@ def _wait(state: tenacity.RetryCallState) -> float:
 
 def _say_so(state: tenacity.RetryCallState) -> None:
     error = state.outcome.exception() if state.outcome else None
+    telemetry.resent(error)
     log.info("%s. It did not run; trying again in %.1f s", str(error).rstrip("."), state.upcoming_sleep)
