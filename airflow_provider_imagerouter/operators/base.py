@@ -21,6 +21,7 @@ from airflow_provider_imagerouter.money import to_usd
 from airflow_provider_imagerouter.operators.failure import as_raised
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
 
@@ -39,6 +40,9 @@ class ImageRouterBaseOperator(BaseOperator):
 
     _expanded: frozenset[str] = frozenset()
     """Which parameters ``expand`` gave to this instance of a mapped task."""
+
+    _result: Any = None
+    """What the task returned, once it has."""
 
     def __init__(self, *, imagerouter_conn_id: str = DEFAULT_CONN_ID, **kwargs: Any) -> None:
         super().__init__(**kwargs)
@@ -117,13 +121,27 @@ class ImageRouterBaseOperator(BaseOperator):
         """
         try:
             self._check_given()
-            return self._execute(context)
+            self._result = self._execute(context)
         except ImageRouterError as error:
             raise as_raised(error, context, self) from None
+        return self._result
 
     @abstractmethod
     def _execute(self, context: Context) -> Any:
         """Do the work, its parameters checked."""
+
+    def get_openlineage_facets_on_complete(self, task_instance: Any) -> OperatorLineage[Any, Any] | None:
+        """
+        Return what OpenLineage is to be told; its Airflow provider asks for it when the task has ended.
+
+        :param task_instance: the task instance
+        :return: None if the task made nothing
+        """
+        return None if self._result is None else self._lineage(self._result)
+
+    @abstractmethod
+    def _lineage(self, result: Any) -> OperatorLineage[Any, Any]:
+        """Return the lineage of what was made."""
 
     @override
     def on_kill(self) -> None:

@@ -16,6 +16,7 @@ from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
     from airflow_provider_imagerouter.engine.engine import OrphanPolicy
@@ -161,6 +162,12 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
     @override
     def _cost(self, result: Manifest) -> float | None:
         return result["cost_usd"]
+
+    @override
+    def _lineage(self, result: Manifest) -> OperatorLineage[Any, Any]:
+        from airflow_provider_imagerouter.lineage import lineage_of_batch
+
+        return lineage_of_batch(self.imagerouter_conn_id, result, self.requests, self.model)
 
 
 def read_requests(requests: Any, model: str | None, fallback_models: Any = None) -> list[dict[str, Any]]:

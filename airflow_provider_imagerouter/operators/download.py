@@ -13,6 +13,7 @@ from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 from airflow_provider_imagerouter.operators.base import ImageRouterBaseOperator
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
     from airflow_provider_imagerouter.engine.existing import IfExists
@@ -101,3 +102,9 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
             kept = await existing.heed(stems[number - 1])
             stored += kept or [await store.add(record, None, stem, number)]
         return stored
+
+    @override
+    def _lineage(self, result: list[Record]) -> OperatorLineage[Any, Any]:
+        from airflow_provider_imagerouter.lineage import lineage_of_pictures
+
+        return lineage_of_pictures(self.imagerouter_conn_id, result, self.image)

@@ -109,9 +109,10 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         :raises ImageRouterError: as :meth:`execute`
         """
         try:
-            return self._execute_complete(context, event)
+            self._result = self._execute_complete(context, event)
         except ImageRouterError as error:
             raise as_raised(error, context, self) from None
+        return self._result
 
     def _execute_complete(self, context: Context, event: Any) -> Any:
         """Return what the trigger made."""

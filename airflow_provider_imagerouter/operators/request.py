@@ -13,6 +13,7 @@ from airflow_provider_imagerouter.files.naming import task_stem
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
 if TYPE_CHECKING:
+    from airflow.providers.openlineage.extractors import OperatorLineage
     from airflow.sdk import Context
 
     from airflow_provider_imagerouter.engine.work import Work
@@ -91,3 +92,9 @@ class ImageRouterRequestOperator(ImageRouterPayingOperator):
         from airflow_provider_imagerouter.records import total_cost
 
         return total_cost(result)
+
+    @override
+    def _lineage(self, result: list[Record]) -> OperatorLineage[Any, Any]:
+        from airflow_provider_imagerouter.lineage import lineage_of_pictures
+
+        return lineage_of_pictures(self.imagerouter_conn_id, result)
