@@ -102,19 +102,17 @@ def lineage_of_pictures(conn_id: str, made: Sequence[Record], images: Any = None
 
     :param conn_id: the task's connection
     :param made: their records
-    :param images: what they were made from; None if the records say so
+    :param images: what they are copies of, which costs nothing; None if they were made, and the records say from what
     """
-    if images is None:
-        inputs: Iterable[str | None] = [each["uri"] for record in made for each in record.get("inputs", [])]
-    else:
-        inputs = _locations(images)
+    is_copy = images is not None
+    made_from = [each["uri"] for record in made for each in record.get("inputs", [])]
     return _lineage(
         conn_id,
-        inputs,
+        _locations(images) if is_copy else made_from,
         map(_picture, made),
         models=[record["model"] for record in made],
         pictures=len(made),
-        cost=total_cost(list(made)),
+        cost=0.0 if is_copy else total_cost(list(made)),
     )
 
 

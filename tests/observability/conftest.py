@@ -61,4 +61,4 @@ def tell(imagerouter_sandbox_process: SandboxProcess) -> Callable[..., Told]:
 
 
 def path() -> str:
-    return os.pathsep.join([str(SCRIPT.parent), os.environ.get("PYTHONPATH", "")])
+    return os.pathsep.join([str(SCRIPT.parent), str(SCRIPT.parents[1]), os.environ.get("PYTHONPATH", "")])

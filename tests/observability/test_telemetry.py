@@ -40,6 +40,12 @@ def test_each_call_is_counted_by_outcome_and_model_with_what_it_cost_and_took(to
     assert told.values("retries") == told.values("retries.ImageRouterRateLimitError") == ["1|c"]
 
 
+def test_stored_bytes_and_orphans_are_counted_by_model(tell):
+    told = tell("engine")
+    assert told.values(f"stored_bytes.{FLUX}") == [f"{told.got[0]}|c"]
+    assert told.values(f"orphans.{FLUX}.unknown") == told.values("orphans") == ["1|c"]
+
+
 def test_tags_are_those_of_influxdb_where_airflow_writes_these(tell):
     told = tell(
         "all_kinds", AIRFLOW__METRICS__STATSD_INFLUXDB_ENABLED="True", AIRFLOW__METRICS__LEGACY_NAMES_ON="False"
@@ -52,9 +58,7 @@ def test_tags_are_those_of_influxdb_where_airflow_writes_these(tell):
     assert len([name for name in names if ".calls," in name]) == 8
 
 
-def test_each_call_is_a_span_below_the_current_one_by_the_conventions_for_generative_ai(
-    told, imagerouter_sandbox_process
-):
+def test_each_call_is_a_span_below_the_current_one_by_the_genai_conventions(told, imagerouter_sandbox_process):
     *calls, task = told.spans
     assert task["name"] == "the task"
     assert {span["parent_id"] for span in calls} == {task["context"]["span_id"]}

@@ -9,15 +9,23 @@ from __future__ import annotations
 import asyncio
 import json
 import sys
+import tempfile
+from contextlib import suppress
 from typing import Any
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor, SpanExporter, SpanExportResult
 from statsd import StatsClient
+from support.pictures import picture
 
+from airflow_provider_imagerouter.api.request import ImageRequest
+from airflow_provider_imagerouter.engine.pictures import PictureStore
+from airflow_provider_imagerouter.engine.settling import heed_orphan
 from airflow_provider_imagerouter.exceptions import ImageRouterError
 from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook, ImageRouterHook
+from airflow_provider_imagerouter.ledger.entries import Orphaned
+from airflow_provider_imagerouter.records import Record, record_of_location
 
 FLUX = "black-forest-labs/FLUX-1-schnell"
 SPANS: list[dict[str, Any]] = []
@@ -80,6 +88,22 @@ def cancelled() -> list[str]:
     return []
 
 
+def engine() -> list[str]:
+    """Store a picture, and meet orphaned calls: one that is sent again, one that is not yet judged."""
+    request = ImageRequest(model=FLUX, prompt="A secret lighthouse")
+    heed_orphan(request, Orphaned(billed="unknown", said="it may be billed"), "resubmit")
+    with suppress(ImageRouterError):
+        heed_orphan(request, Orphaned(said="it may be at work", may_be_known_later=True), "resubmit_unbilled")
+
+    async def store() -> Record:
+        settings = await ImageRouterAsyncHook().get_settings()
+        with tempfile.TemporaryDirectory() as folder:
+            pictures = await PictureStore.open(folder, settings)
+            return await pictures.add({**record_of_location(""), "model": FLUX}, picture(), "picture", 1)
+
+    return [str(asyncio.run(store())["size_bytes"])]
+
+
 def one() -> list[str]:
     return [ask(FLUX)]
 
@@ -97,7 +121,9 @@ def main(name: str) -> None:
         trace_to(Raises())
     elif name != "untraced":
         trace_to(SimpleSpanProcessor(InMemory()))
-    got = {"all_kinds": all_kinds, "side_by_side": side_by_side, "cancelled": cancelled}.get(name, one)()
+    got = {"all_kinds": all_kinds, "side_by_side": side_by_side, "cancelled": cancelled, "engine": engine}.get(
+        name, one
+    )()
     print(json.dumps({"got": got, "spans": SPANS}))
 
 

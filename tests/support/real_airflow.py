@@ -109,7 +109,12 @@ class RealAirflow:
                 "PARALLELISM": 4,
                 "SIMPLE_AUTH_MANAGER_ALL_ADMINS": True,
             },
-            "API": {"BASE_URL": self.url, "SECRET_KEY": secrets.token_hex(16), "WORKERS": 1},
+            "API": {
+                "BASE_URL": self.url,
+                "ENABLE_XCOM_DESERIALIZE_SUPPORT": True,
+                "SECRET_KEY": secrets.token_hex(16),
+                "WORKERS": 1,
+            },
             "API_AUTH": {"JWT_SECRET": secrets.token_hex(32)},
             # SQLAlchemy's own setting, in seconds; by default a writer gives up after five.
             "DATABASE": {"SQL_ALCHEMY_CONN": f"sqlite:///{self.database}?timeout=60"},

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import gzip
+import json
 import socket
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any, NamedTuple, Self
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -122,3 +124,26 @@ def _spans(body: bytes) -> list[Span]:
 
 def _value(value: Any) -> Any:
     return getattr(value, value.WhichOneof("value"))
+
+
+class Receivers(NamedTuple):
+    """Where a real Airflow tells of its runs: metrics, spans, and a file of OpenLineage's events."""
+
+    statsd: StatsD
+    collector: Collector
+    lineage: Path
+
+    @property
+    def environ(self) -> dict[str, str]:
+        """What an Airflow needs to tell all of it; lineage only of Dags that ask for it: its provider forks."""
+        transport = {"type": "file", "log_file_path": str(self.lineage), "append": True}
+        return {
+            **self.statsd.environ,
+            **self.collector.environ,
+            "AIRFLOW__OPENLINEAGE__SELECTIVE_ENABLE": "True",
+            "AIRFLOW__OPENLINEAGE__TRANSPORT": json.dumps(transport),
+        }
+
+    def events(self) -> list[dict[str, Any]]:
+        """Return OpenLineage's events so far."""
+        return [json.loads(line) for line in self.lineage.read_text().splitlines()] if self.lineage.exists() else []

@@ -11,6 +11,7 @@ import pytest
 from airflow_provider_imagerouter.sandbox.keys import MANAGEMENT_KEY
 from airflow_provider_imagerouter.sandbox.process import SandboxProcess
 from support.real_airflow import RealAirflow
+from support.receivers import Collector, Receivers, StatsD
 
 TESTS = Path(__file__).parents[1]
 STUDIO = TESTS.parent / "example_dags" / "example_imagerouter_studio.py"
@@ -18,8 +19,15 @@ LEASE_SECONDS = 6
 
 
 @pytest.fixture(scope="session")
+def receivers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Receivers]:
+    """Receive what the real Airflow tells of its runs."""
+    with StatsD() as statsd, Collector() as collector:
+        yield Receivers(statsd, collector, tmp_path_factory.mktemp("lineage") / "events.jsonl")
+
+
+@pytest.fixture(scope="session")
 def real_airflow(
-    tmp_path_factory: pytest.TempPathFactory, imagerouter_sandbox_process: SandboxProcess
+    tmp_path_factory: pytest.TempPathFactory, imagerouter_sandbox_process: SandboxProcess, receivers: Receivers
 ) -> Iterator[RealAirflow]:
     """Run a real Airflow with the Dags beside the tests that ask for it, connected to the sandbox."""
     dags = tmp_path_factory.mktemp("dags")
@@ -37,6 +45,7 @@ def real_airflow(
         ),
         "AIRFLOW__IMAGEROUTER__LEASE_SECONDS": str(LEASE_SECONDS),
         "NO_PROXY": "*",
+        **receivers.environ,
     }
     with RealAirflow(tmp_path_factory.mktemp("airflow"), dags, environ) as airflow:
         yield airflow

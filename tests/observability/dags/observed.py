@@ -30,11 +30,11 @@ with DAG("observed", schedule=None, params={"folder": ""}) as dag:
     )
     ImageRouterBatchOperator(
         task_id="many",
-        requests=[{"prompt": "Chair", "image": f"{FOLDER}/drawn/picture.webp"}, "Table"],
+        requests=[{"prompt": "Chair", "image": drawn.output}, "Table"],
         model="sandbox/rate-limited",
         result_path=f"{FOLDER}/many",
     )
-    linked = ImageRouterVideoOperator(task_id="linked", prompt="A wave", model="sandbox/slow-0.5")
+    linked = ImageRouterVideoOperator(task_id="linked", prompt="A wave", model="ir/test-video")
     ImageRouterDownloadOperator(task_id="stored", image=linked.output, output_path=f"{FOLDER}/stored")
     ImageRouterGenerateOperator(task_id="failed", prompt="A secret failure", model="sandbox/fails")
 
