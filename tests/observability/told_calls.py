@@ -11,7 +11,7 @@ import json
 import sys
 import tempfile
 from contextlib import suppress
-from typing import Any
+from typing import Any, ClassVar
 
 from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
@@ -35,6 +35,15 @@ class InMemory(SpanExporter):
     def export(self, spans: Any) -> SpanExportResult:
         SPANS.extend(json.loads(span.to_json()) for span in spans)
         return SpanExportResult.SUCCESS
+
+
+class Begun(SimpleSpanProcessor):
+    """Notes which spans have begun."""
+
+    spans: ClassVar[list[str]] = []
+
+    def on_start(self, span: Any, parent_context: Any = None) -> None:
+        self.spans.append(span.name)
 
 
 class Raises(SpanProcessor):
@@ -78,13 +87,16 @@ def side_by_side() -> list[str]:
 
 def cancelled() -> list[str]:
     async def main() -> None:
-        async with asyncio.timeout(1):
-            await ImageRouterAsyncHook().generate("A lighthouse", model="sandbox/slow-8")
+        call = asyncio.create_task(ImageRouterAsyncHook().generate("A lighthouse", model="sandbox/slow-8"))
+        while not Begun.spans:
+            await asyncio.sleep(0.05)
+        call.cancel()
+        await call
 
     try:
         asyncio.run(main())
-    except TimeoutError:
-        return ["TimeoutError"]
+    except asyncio.CancelledError:
+        return ["CancelledError"]
     return []
 
 
@@ -120,7 +132,7 @@ def main(name: str) -> None:
     if name == "broken":
         trace_to(Raises())
     elif name != "untraced":
-        trace_to(SimpleSpanProcessor(InMemory()))
+        trace_to(Begun(InMemory()))
     got = {"all_kinds": all_kinds, "side_by_side": side_by_side, "cancelled": cancelled, "engine": engine}.get(
         name, one
     )()
