@@ -15,7 +15,7 @@ UV_OLDEST = $(UV) pip install --quiet --exclude-newer $(AIRFLOW_OLDEST_DATE) \
 CORES := $(shell getconf _NPROCESSORS_ONLN)
 PYTEST := -m pytest --numprocesses $$(($(CORES) + 1)) --dist loadgroup --no-loadscope-reorder
 
-.PHONY: demo ui test quick lint types test-newest test-oldest contract benchmark release-check clean
+.PHONY: demo ui test quick lint types test-newest test-oldest contract benchmark release-check screenshots clean
 
 ## Runs the quickstart Dag in a real Airflow, against the sandbox or, with IMAGEROUTER_API_KEY=…, the real API.
 demo: $(NEWEST)/.installed
@@ -61,6 +61,10 @@ benchmark: $(NEWEST)/.installed-dev
 ## Whether what would be uploaded is whole, and works with each Airflow; takes 3 minutes.
 release-check: $(NEWEST)/.installed-dev
 	@$(NEWEST)/bin/python scripts/release_check.py
+
+## Draws the docs' pictures of the gallery anew; needs Chromium and its driver.
+screenshots: $(NEWEST)/.installed-dev
+	@$(NEWEST)/bin/python scripts/screenshots.py
 
 clean:
 	rm -rf $(NEWEST) $(OLDEST) .airflow demo-output build dist

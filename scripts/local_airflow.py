@@ -44,6 +44,7 @@ def airflow_environment() -> dict[str, str]:
         "AIRFLOW_HOME": str(AIRFLOW_HOME),
         "AIRFLOW__CORE__DAGS_FOLDER": str(EXAMPLES),
         "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
+        "AIRFLOW__IMAGEROUTER__GALLERY_ROOTS": str(OUTPUT),
     }
 
 

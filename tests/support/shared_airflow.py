@@ -35,7 +35,9 @@ def real_airflow(
         (dags / folder.parent.name).symlink_to(folder)
     (dags / STUDIO.name).symlink_to(STUDIO)
     connection = imagerouter_sandbox_process.connection_uri()
+    home = tmp_path_factory.mktemp("airflow")
     environ = {
+        "AIRFLOW__IMAGEROUTER__GALLERY_ROOTS": str(home / "pictures"),
         "AIRFLOW_CONN_IMAGEROUTER_DEFAULT": connection,
         "AIRFLOW_CONN_PYDANTICAI_IMAGEROUTER_DEFAULT": "pydanticai-imagerouter://",
         "AIRFLOW_CONN_IMAGEROUTER_IMPATIENT": json.dumps({**json.loads(connection), "extra": {"retry_timeout": 0}}),
@@ -47,5 +49,5 @@ def real_airflow(
         "NO_PROXY": "*",
         **receivers.environ,
     }
-    with RealAirflow(tmp_path_factory.mktemp("airflow"), dags, environ) as airflow:
+    with RealAirflow(home, dags, environ) as airflow:
         yield airflow

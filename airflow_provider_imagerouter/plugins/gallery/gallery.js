@@ -89,8 +89,14 @@ for (const video of document.querySelectorAll(".frame video")) sight.observe(vid
 
 const sort = document.querySelector(".search select");
 sort?.addEventListener("change", () => sort.form.requestSubmit());
+const menu = document.querySelector(".siblings details");
 document.addEventListener("click", (event) => {
-  for (const menu of document.querySelectorAll("details[open]")) if (!menu.contains(event.target)) menu.open = false;
+  if (menu?.open && !menu.contains(event.target)) menu.open = false;
+});
+menu?.addEventListener("keydown", (event) => {
+  if (event.key !== "Escape") return;
+  menu.open = false;
+  menu.querySelector("summary").focus();
 });
 
 /* The viewer: a picture in full, its record, what it was made from, and the way to the next. */
@@ -176,19 +182,19 @@ function open(event) {
   show(pictures.indexOf(link.closest(".picture")));
 }
 document.querySelector("main").addEventListener("click", open);
-viewer?.addEventListener("click", (event) => {
+viewer.addEventListener("click", (event) => {
   const button = event.target.closest("button");
   if (button?.dataset.step) show(current + Number(button.dataset.step));
   if (button && "close" in button.dataset) viewer.close();
 });
 document.addEventListener("keydown", (event) => {
-  if (!viewer?.open || event.target.matches("input, video") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!viewer.open || event.target.matches("input, video") || event.ctrlKey || event.metaKey || event.altKey) return;
   const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
   if (!step) return;
   event.preventDefault();
   show(current + step);
 });
-viewer?.addEventListener("close", () => {
+viewer.addEventListener("close", () => {
   viewer.querySelector(".stage").replaceChildren();
   history.replaceState(null, "", location.pathname + location.search);
   pictures[current]?.querySelector(".open").focus();
