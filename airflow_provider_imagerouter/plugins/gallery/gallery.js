@@ -64,16 +64,16 @@ document.addEventListener("click", (event) => {
 });
 
 /* A link that is dead is said to be, in place of the picture. */
-function replaceDead(image) {
+function replaceDead(picture) {
   const box = document.createElement("span");
   box.className = "absent dead";
-  box.textContent = "link" in image.dataset
-    ? "There is no picture at its link (any more): ImageRouter keeps them for 30 days, output_path stores them."
-    : "The picture could not be loaded.";
-  image.replaceWith(box);
+  box.textContent = "link" in picture.dataset
+    ? "There is nothing at its link (any more): ImageRouter keeps them for 30 days, output_path stores them."
+    : "It could not be loaded, or this browser cannot show it.";
+  picture.replaceWith(box);
 }
 document.addEventListener("error", (event) => {
-  if (event.target instanceof HTMLImageElement) replaceDead(event.target);
+  if (event.target instanceof Element && event.target.matches("img, video")) replaceDead(event.target);
 }, true);
 for (const image of document.images) if (image.complete && image.src && !image.naturalWidth && image.loading !== "lazy") replaceDead(image);
 
@@ -110,7 +110,11 @@ function element(name, properties = {}) {
 function full(picture) {
   const small = picture.querySelector(".open img, .open video, .open .absent");
   const link = picture.querySelector(".open").href;
-  if (small instanceof HTMLVideoElement) return element("video", { src: link, controls: true, preload: "metadata", playsInline: true });
+  if (small instanceof HTMLVideoElement) {
+    const video = element("video", { src: link, controls: true, preload: "metadata", playsInline: true });
+    if ("link" in small.dataset) video.dataset.link = "";
+    return video;
+  }
   if (!(small instanceof HTMLImageElement)) return small.cloneNode(true);
   return large(small, link);
 }
