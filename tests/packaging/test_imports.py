@@ -31,3 +31,30 @@ def test_describing_the_package_to_airflow_brings_our_own_modules_only():
         "import airflow_provider_imagerouter.provider_info as p; p.get_provider_info()"
     ) - modules_after("")
     assert {name.split(".")[0] for name in new} - sys.stdlib_module_names == {"airflow_provider_imagerouter"}
+
+
+def test_the_plugin_brings_no_web_framework_into_processes_that_serve_no_pages():
+    """Scheduler, Dag processor, triggerer and workers import it, too."""
+    code = "import airflow.plugins_manager, airflow_provider_imagerouter.plugins.imagerouter as plugin"
+    new = modules_after(f"{code}; plugin.ImageRouterPlugin()") - modules_after("import airflow.plugins_manager")
+    assert {name.split(".")[0] for name in new} - sys.stdlib_module_names <= {
+        "airflow_provider_imagerouter",
+        "packaging",
+    }
+    assert "airflow_provider_imagerouter.plugins.gallery" not in new
+
+
+def test_airflow_finds_the_gallery_where_it_can_show_it():
+    """As its processes load plugins: by the entry point."""
+    code = """
+from airflow import __version__, plugins_manager
+from packaging.version import Version
+if hasattr(plugins_manager, "ensure_plugins_loaded"):
+    plugins_manager.ensure_plugins_loaded()
+plugins = getattr(plugins_manager, "_get_plugins", lambda: (plugins_manager.plugins,))()[0]
+found = [plugin for plugin in plugins if plugin.name == "imagerouter"]
+shown = [view["destination"] for plugin in found for view in plugin.external_views]
+assert shown == (["task_instance", "dag_run"] if Version(__version__) >= Version("3.1.1") else []), shown
+assert len(found) == 1, found
+"""
+    assert "airflow_provider_imagerouter.plugins.gallery.app" not in modules_after(code)

@@ -22,7 +22,7 @@ from airflow_provider_imagerouter.plugins.gallery.storage import (
 )
 from airflow_provider_imagerouter.plugins.gallery.threads import FILE_SECONDS, slowly
 from airflow_provider_imagerouter.plugins.gallery.thumbnails import CONTENT_TYPE, fetch_thumbnail, find_thumbnail
-from airflow_provider_imagerouter.plugins.gallery.xcoms import read_left
+from airflow_provider_imagerouter.plugins.gallery.xcoms import read_result
 
 router = APIRouter()
 
@@ -76,8 +76,7 @@ async def _record(
     """Return the record of a picture, as the XCom or the results have it now."""
     row, position = name
     identity = Identity(dag_id, run_id, task_id, map_index)
-    left = await run_in_threadpool(read_left, dag_id, [run_id], task_id, map_index)
-    result = left[0].result if left else None
+    result = await run_in_threadpool(read_result, dag_id, run_id, task_id, map_index)
     results = results_path(result)
     record = None
     if row is None and results is None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from airflow.models.dagrun import DagRun
@@ -107,15 +108,7 @@ def read_left(
     :param task_id: only this task
     :param map_index: only this instance of it; -1 if it is not mapped
     """
-    text = cast(XComModel.value, Text)  # parsed here: what cannot be parsed must not take the rest with it
-    found = select(
-        XComModel.run_id,
-        XComModel.task_id,
-        XComModel.map_index,
-        XComModel.key,
-        case((func.length(text) <= MAX_CHARACTERS, text), else_=None),
-        func.length(text) > MAX_CHARACTERS,
-    ).where(XComModel.dag_id == dag_id, XComModel.run_id.in_(run_ids), XComModel.key.in_((RESULT, ERROR)))
+    found = _xcoms(dag_id, run_ids, (RESULT, ERROR))
     tasks = _task_instances(dag_id, run_ids)
     if task_id is not None:
         found = found.where(XComModel.task_id == task_id)
@@ -142,6 +135,34 @@ def read_left(
     return sorted(ordered, key=lambda one: (-order[one.task.task_id], one.task.map_index))
 
 
+def read_result(dag_id: str, run_id: str, task_id: str, map_index: int) -> Any:
+    """
+    Return what a task instance returned; None if that is nothing, or too long to be read.
+
+    :param dag_id: the Dag
+    :param run_id: the run
+    :param task_id: with its groups' names
+    :param map_index: which instance of a mapped task; -1 if it is not mapped
+    """
+    query = _xcoms(dag_id, [run_id], (RESULT,))
+    with create_session(scoped=False) as session:
+        found = session.execute(query.where(XComModel.task_id == task_id, XComModel.map_index == map_index)).first()
+    return parse(found.text) if found else None
+
+
+def _xcoms(dag_id: str, run_ids: Sequence[str], keys: Sequence[str]) -> Any:
+    """Return a query for XComs as text: parsed here, so that what cannot be parsed takes no other with it."""
+    text = cast(XComModel.value, Text)
+    return select(
+        XComModel.run_id,
+        XComModel.task_id,
+        XComModel.map_index,
+        XComModel.key,
+        case((func.length(text) <= MAX_CHARACTERS, text), else_=None).label("text"),
+        func.length(text) > MAX_CHARACTERS,
+    ).where(XComModel.dag_id == dag_id, XComModel.run_id.in_(run_ids), XComModel.key.in_(keys))
+
+
 def _task_instances(dag_id: str, run_ids: Sequence[str]) -> Any:
     columns = (
         TaskInstance.run_id,
@@ -159,14 +180,24 @@ def _task(run_id: str, task_id: str, map_index: int, map_name: str | None, state
 
 def parse(text: str | None) -> Any:
     """
-    Return what a JSON text says; None if it is none.
+    Return what a JSON text says, not to be changed; None if it is none.
 
     Nothing but JSON is made of it. Airflow's own decoder makes objects of classes that the text names.
 
     :param text: as the database has it
     """
+    return _parse_once(text) if text and len(text) <= _REMEMBERED_CHARACTERS else _parse(text or "null")
+
+
+def _parse(text: str) -> Any:
     try:
-        value = json.loads(text or "null")
-        return json.loads(value) if isinstance(value, str) else value  # as Airflow's own XCom.set writes it
+        value: Any = text
+        for _ in range(3):  # once by the database; again by XCom.set; and by Airflow 3.1 of what is edited in its UI
+            value = json.loads(value) if isinstance(value, str) else value
     except (ValueError, RecursionError):
         return None
+    return value
+
+
+_parse_once = lru_cache(maxsize=4)(_parse)  # each thumbnail of a page asks for the same text
+_REMEMBERED_CHARACTERS = 1024 * 1024
