@@ -110,6 +110,16 @@ def get_provider_info() -> dict[str, Any]:
                         "example": "decode",
                         "default": "structure",
                     },
+                    "sidecars": {
+                        "description": (
+                            "Whether tasks that do not say so store a file beside each picture (picture.webp.json) "
+                            "with its record and what was asked for."
+                        ),
+                        "version_added": "0.1.0",
+                        "type": "boolean",
+                        "example": "True",
+                        "default": "False",
+                    },
                     "public_links_only": {
                         "description": (
                             "Whether links to hosts that are not public are refused: of this machine, or of a private "

@@ -73,12 +73,16 @@ class Record(TypedDict):
     created_at: str
 
 
-def records_of(request: Request, answer: Answer) -> list[Record]:
+def records_of(
+    request: Request, answer: Answer, inputs: Sequence[Input] = (), metadata: dict[str, Any] | None = None
+) -> list[Record]:
     """
     Return the records of an answer, its pictures not fetched yet.
 
     :param request: what was asked
     :param answer: what came
+    :param inputs: the pictures it was made from
+    :param metadata: of a batch's request
     """
     import pendulum
 
@@ -91,6 +95,8 @@ def records_of(request: Request, answer: Answer) -> list[Record]:
             "prompt": request.prompt,
             "revised_prompt": picture.revised_prompt,
             "cost_usd": None if share is None else float(share),
+            "inputs": list(inputs),
+            "metadata": metadata,
             "latency_ms": answer.latency_ms,
             "created_at": created_at,
         }
@@ -138,26 +144,33 @@ def completed(record: Mapping[str, Any]) -> Record:
     return cast("Record", {"inputs": [], **record})
 
 
-def compared(records: Sequence[Record], inputs: Sequence[Input]) -> list[Record]:
+def came_back(record: Record, sha256: str) -> bool:
     """
-    Return records that say what each was made from, and whether that came back as it was; warns where it did.
+    Return whether a picture is one of those that it was made from.
 
-    :param records: of the pictures of one call
-    :param inputs: the input pictures
+    :param record: of the picture
+    :param sha256: of the bytes that came
     """
-    digests = {each["sha256"] for each in inputs}
-    said: list[Record] = []
-    for record in records:
-        unchanged = None if record["sha256"] is None else record["sha256"] in digests
-        if unchanged:
-            log.warning(
-                "%s is the input picture, byte by byte: %s did not edit it, and was paid%s",
-                record["uri"],
-                record["model"],
-                "" if record["cost_usd"] is None else f" ${record['cost_usd']}",
-            )
-        said.append({**record, "unchanged": unchanged, "inputs": list(inputs)})
-    return said
+    return any(each["sha256"] == sha256 for each in record["inputs"])
+
+
+def judged(record: Record, is_input: bool) -> Record:
+    """
+    Return the record of a picture that was fetched with whether it is an input that came back; warns if it is.
+
+    :param record: of the picture
+    :param is_input: whether it is
+    """
+    if record["unchanged"] is not None:  # it was judged before, perhaps with inputs that an older version did not note
+        return record
+    if is_input:
+        log.warning(
+            "%s is the input picture, byte by byte: %s did not edit it, and was paid%s",
+            record["uri"],
+            record["model"],
+            "" if record["cost_usd"] is None else f" ${record['cost_usd']}",
+        )
+    return {**record, "unchanged": is_input}
 
 
 def describe_stored(record: Record) -> str:

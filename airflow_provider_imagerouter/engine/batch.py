@@ -200,7 +200,7 @@ class Batch:
     async def _run_one(self, item: Item) -> None:
         was_made_before = item.index in self._results
         try:
-            job = Job(item.parameters, item.stem, fallback_models=item.fallback_models)
+            job = Job(item.parameters, item.stem, fallback_models=item.fallback_models, metadata=item.metadata)
             records, errors = await self._engine.try_candidates(job, check_n(item.n))
         except ImageRouterError as refusal:
             records, errors = [], [refusal]

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Literal, assert_never
 
 from airflow_provider_imagerouter.api.preflight import check_model, with_near_matches
@@ -18,28 +17,26 @@ from airflow_provider_imagerouter.engine.attempt_key import AttemptKeys
 from airflow_provider_imagerouter.engine.bill import total_bill
 from airflow_provider_imagerouter.engine.budget import NO_LIMITS, Budget, Limits
 from airflow_provider_imagerouter.engine.checks import check_bytes_have_a_place
+from airflow_provider_imagerouter.engine.delivery import Delivery
 from airflow_provider_imagerouter.engine.existing import ExistingFiles, IfExists
+from airflow_provider_imagerouter.engine.extras import NO_EXTRAS, Extras
 from airflow_provider_imagerouter.engine.fallback import Choice, first_that_works, requests_of
 from airflow_provider_imagerouter.engine.pictures import PictureStore
 from airflow_provider_imagerouter.engine.reconciling import reconcile
 from airflow_provider_imagerouter.engine.request_keys import RequestKeys
-from airflow_provider_imagerouter.engine.rescue import into_temporary_files
 from airflow_provider_imagerouter.engine.sender import Sender
 from airflow_provider_imagerouter.engine.settling import Settling, heed_orphan
 from airflow_provider_imagerouter.exceptions import (
     ImageRouterError,
     ImageRouterInputError,
     ImageRouterInvalidRequestError,
-    ImageRouterStorageError,
 )
-from airflow_provider_imagerouter.files.storing import is_there
 from airflow_provider_imagerouter.ledger.entries import Answered, Free, Orphaned, Stored
-from airflow_provider_imagerouter.records import Record, compared, describe_stored, records_of
+from airflow_provider_imagerouter.records import Record
 
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from airflow_provider_imagerouter.api.answer import Answer
     from airflow_provider_imagerouter.api.request import Request
     from airflow_provider_imagerouter.engine.inputs import InputPictures
     from airflow_provider_imagerouter.engine.job import Job
@@ -72,6 +69,7 @@ class Engine:
         flight are waited for in the background, and their answers noted for the next attempt
     :param validate_model: whether each request is checked against the catalogue first
     :param if_exists: what to do about files that have the names of its pictures already
+    :param extras: what is stored of each picture besides its bytes
     """
 
     def __init__(
@@ -88,6 +86,7 @@ class Engine:
         outlives_task: bool = False,
         validate_model: bool = False,
         if_exists: IfExists = "replace",
+        extras: Extras = NO_EXTRAS,
     ) -> None:
         self._hook = hook
         self._ledger = ledger
@@ -99,12 +98,12 @@ class Engine:
         self._outlives_task = outlives_task
         self._validate_model = validate_model
         self._if_exists: IfExists = if_exists
+        self._extras = extras
         self._slots = asyncio.Semaphore(max_concurrency)
         self._keys = RequestKeys()
         self._store: PictureStore | None = None
         self._api_keys: AttemptKeys | None = None
         self._budget: Budget | None = None
-        self._has_said_links_die = False
 
     async def __aenter__(self) -> Engine:
         """Make the output folder, open the ledger and read what was spent; nothing is paid before all that works."""
@@ -116,8 +115,9 @@ class Engine:
             )
         if self._folder:
             replaces = self._if_exists == "replace"
-            self._store = await PictureStore.open(self._folder, self._settings, replace=replaces)
+            self._store = await PictureStore.open(self._folder, self._settings, replace=replaces, extras=self._extras)
         self._existing = ExistingFiles(self._store, self._if_exists)
+        self._delivery = Delivery(self._store, self._ledger, self._log_level)
         await self._ledger.open()
         try:
             if self._settings.management_key:
@@ -238,10 +238,10 @@ class Engine:
             for each, number in zip(requests, numbers, strict=True):
                 key = self._keys.key(self._settings.base_url, each, images, masks, number)
                 choices.append(Choice(key, each, self._ledger.state(key)))
-            return await first_that_works(choices, lambda choice: self._carry_out(choice, inputs, made_from, job.stem))
+            return await first_that_works(choices, lambda choice: self._carry_out(choice, inputs, made_from, job))
 
     async def _carry_out(
-        self, choice: Choice, inputs: InputPictures | None, made_from: Sequence[Input], stem: str
+        self, choice: Choice, inputs: InputPictures | None, made_from: Sequence[Input], job: Job
     ) -> list[Record]:
         """
         Carry out a request by one model, or take over what an earlier attempt made with it.
@@ -249,21 +249,21 @@ class Engine:
         :param choice: the request
         :param inputs: its input pictures, if any
         :param made_from: those that are edited, as its records name them
-        :param stem: name of its pictures, without extension
+        :param job: whose request it is
         """
         request = choice.request
         match found := choice.found:
             case Stored():
                 self._say("An earlier attempt made %s; nothing is sent", request)
-                return await self._recall(choice.key, found, stem)
+                return await self._delivery.recall(choice, found, job)
             case Answered():
                 self._say("An earlier attempt paid for %s; it is only stored", request)
-                return await self._finish(choice, await self._with_contents(found), made_from, stem)
+                return await self._delivery.finish(choice, await self._delivery.with_contents(found), made_from, job)
             case Orphaned() | Free():
                 orphan = found if isinstance(found, Orphaned) else None
                 if orphan and (answered := await self._sender.take_unbooked(choice.key, request, orphan)):
-                    return await self._finish(choice, answered, made_from, stem)
-                if kept := await self._existing.heed(stem):
+                    return await self._delivery.finish(choice, answered, made_from, job)
+                if kept := await self._existing.heed(job.stem):
                     return kept
                 if orphan:
                     heed_orphan(request, orphan, self._on_orphaned_intent)
@@ -272,7 +272,7 @@ class Engine:
         if self._validate_model:
             has_mask = inputs is not None and any(inputs.locations[1])
             check_model(await self._hook.get_catalogue(), request, has_images=bool(inputs), has_mask=has_mask)
-        return await self._finish(choice, await self._send(choice.key, request, inputs), made_from, stem)
+        return await self._delivery.finish(choice, await self._send(choice.key, request, inputs), made_from, job)
 
     async def _send(self, key: str, request: Request, inputs: InputPictures | None) -> Answered:
         """Read the input pictures, and send the request."""
@@ -293,90 +293,6 @@ class Engine:
             return with_near_matches(error, await self._hook.get_catalogue(), request.model)
         except ImageRouterError:
             return error
-
-    async def _recall(self, key: str, found: Stored, stem: str) -> list[Record]:
-        """Return the records of pictures that were stored; those that are no longer there are stored once more."""
-        there = await asyncio.gather(
-            *(asyncio.to_thread(is_there, record["path"], record["size_bytes"]) for record in found.records)
-        )
-        if all(there):
-            return list(found.records)
-        records = list(found.records)
-        contents = found.contents or (None,) * len(records)
-        for index, (record, content, is_here) in enumerate(zip(records, contents, there, strict=True)):
-            if not is_here:
-                records[index] = await self._store_again(record, await self._ledger.content(content), stem, index + 1)
-        self._ledger.stored(key, records, found.contents)
-        return records
-
-    async def _store_again(self, record: Record, content: bytes | None, stem: str, number: int) -> Record:
-        log.warning("%s is not there any more, or not whole; it is stored again", record["path"])
-        if content is None and record["url"] is None:
-            raise ImageRouterStorageError(
-                f"{record['path']} is not there any more, and there is no link to fetch it from again. It is not paid "
-                "for once more; clear the task once it has succeeded, or change the request, for another picture"
-            )
-        if self._store is None:
-            return {**record, "uri": record["url"] or "", "path": None}
-        return await self._store.add({**record, "uri": record["url"] or ""}, content, stem, number)
-
-    async def _with_contents(self, found: Answered) -> Answered:
-        """Return an answer that an earlier attempt noted, with the bytes that came with it."""
-        pictures = [
-            replace(picture, content=await self._ledger.content(content))
-            for picture, content in zip(found.answer.pictures, found.contents, strict=True)
-        ]
-        return replace(found, answer=replace(found.answer, pictures=tuple(pictures)))
-
-    async def _finish(self, choice: Choice, answered: Answered, made_from: Sequence[Input], stem: str) -> list[Record]:
-        """Store an answer's pictures, and note that they are."""
-        try:
-            records = await self._store_pictures(records_of(choice.request, answered.answer), answered.answer, stem)
-        except ImageRouterStorageError as error:
-            if answered.noted:
-                raise
-            raise await self._rescue(choice.key, answered.answer, error) from error
-        records = compared(records, made_from)
-        self._ledger.stored(choice.key, records, answered.contents)
-        return records
-
-    async def _store_pictures(self, records: list[Record], answer: Answer, stem: str) -> list[Record]:
-        if self._store is None:
-            if all(picture.url for picture in answer.pictures):
-                self._say_links(records)
-                return records
-            raise ImageRouterStorageError(
-                "ImageRouter sent a picture's bytes instead of a link; they need an output_path to go to",
-                cost=answer.cost,
-            )
-        stored = []
-        try:
-            for number, (record, picture) in enumerate(zip(records, answer.pictures, strict=True), start=1):
-                stored.append(await self._store.add(record, picture.content, stem, number))
-                self._say("Stored %s", describe_stored(stored[-1]))
-        except ImageRouterStorageError as error:
-            error.cost = answer.cost
-            raise
-        return stored
-
-    async def _rescue(self, key: str, answer: Answer, error: ImageRouterError) -> ImageRouterStorageError:
-        """Keep what is paid for and could neither be noted nor stored: in temporary files, which may be noted."""
-        try:
-            answer = await asyncio.to_thread(into_temporary_files, answer)
-            places = ", ".join(str(picture.url) for picture in answer.pictures)
-            await self._ledger.answered(key, answer.cost, answer, 0)
-        except OSError as full:
-            return ImageRouterStorageError(f"{error}. What was paid for is lost: {full}", cost=answer.cost)
-        except ImageRouterStorageError:
-            places += ". The ledger cannot be written, so a retry would pay for it again"
-        return ImageRouterStorageError(f"{error}. What is paid for is here: {places}", cost=answer.cost)
-
-    def _say_links(self, records: list[Record]) -> None:
-        for record in records:
-            self._say("%s made %s", record["model"], record["url"])
-        if not self._has_said_links_die:
-            self._has_said_links_die = True
-            log.info("ImageRouter's links die after 30 days; an output_path, or a download task, keeps the pictures")
 
     def _say(self, message: str, *args: object) -> None:
         log.log(self._log_level, message, *args)

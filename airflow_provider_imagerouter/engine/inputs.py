@@ -187,6 +187,9 @@ def _complete(given: Mapping[str, Any], name: str) -> Record:
         raise ImageRouterInputError(f"{name} is an object without path, url or uri: {', '.join(map(str, given))}")
     record = record_of_location(location)
     record.update({key: given[key] for key in record if key in given})  # type: ignore[typeddict-item]
+    inputs: Any = record["inputs"]
+    if not (isinstance(inputs, list) and all(isinstance(each, Mapping) and "sha256" in each for each in inputs)):
+        raise ImageRouterInputError(f"{name} is an object whose inputs are not as in a record: {inputs!r:.200}")
     return {**record, "uri": location}
 
 

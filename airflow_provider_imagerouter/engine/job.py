@@ -25,12 +25,14 @@ class Job:
     :param stem: name of its pictures, without extension
     :param output: what it makes: ``image`` or ``video``
     :param fallback_models: which models are asked, one after the other, where its own could not make it
+    :param metadata: for its records
     """
 
     parameters: Mapping[str, Any]
     stem: str
     output: str = "image"
     fallback_models: Sequence[str] = ()
+    metadata: dict[str, Any] | None = None
 
     def candidates(self, n: int) -> list[Job]:
         """Return the job as it is to be done `n` times; each has a name of its own."""

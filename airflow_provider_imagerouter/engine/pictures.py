@@ -12,19 +12,22 @@ from typing import TYPE_CHECKING
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_imagerouter import telemetry
+from airflow_provider_imagerouter.engine.extras import NO_EXTRAS, Extras
+from airflow_provider_imagerouter.engine.sidecars import sidecar, sidecar_name
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
 from airflow_provider_imagerouter.files.errors import ReadError
 from airflow_provider_imagerouter.files.naming import picture_name
 from airflow_provider_imagerouter.files.reading import read, shown
-from airflow_provider_imagerouter.files.storing import prepare_folder, store
+from airflow_provider_imagerouter.files.storing import is_there, prepare_folder, store, to_path
 from airflow_provider_imagerouter.media.formats import PictureInfo, UnreadablePictureError
 from airflow_provider_imagerouter.media.images import inspect
 from airflow_provider_imagerouter.media.videos import inspect_video, is_video
-from airflow_provider_imagerouter.records import record_of_location
+from airflow_provider_imagerouter.records import came_back, judged, record_of_location
 
 if TYPE_CHECKING:
     from airflow.sdk import ObjectStoragePath
 
+    from airflow_provider_imagerouter.api.request import Request
     from airflow_provider_imagerouter.hooks.connection import ConnectionSettings
     from airflow_provider_imagerouter.records import Record
 
@@ -39,24 +42,36 @@ class PictureStore:
     :param settings: the connection, for its timeouts
     :param decode: whether the pixels of each picture are decoded, too, before it is taken for whole
     :param replace: whether a picture may take the place of a file of the same name
+    :param extras: what else is stored of each
     """
 
     def __init__(
-        self, folder: ObjectStoragePath, settings: ConnectionSettings, *, decode: bool = False, replace: bool = True
+        self,
+        folder: ObjectStoragePath,
+        settings: ConnectionSettings,
+        *,
+        decode: bool = False,
+        replace: bool = True,
+        extras: Extras = NO_EXTRAS,
     ) -> None:
         self.folder = folder
         self._replace = replace
+        self._extras = extras
+        self._told: set[str] = set()
         self._settings = settings
         self._decode = decode
 
     @classmethod
-    async def open(cls, folder: str, settings: ConnectionSettings, *, replace: bool = True) -> PictureStore:
+    async def open(
+        cls, folder: str, settings: ConnectionSettings, *, replace: bool = True, extras: Extras = NO_EXTRAS
+    ) -> PictureStore:
         """
         Make the folder, so that one that cannot be made is found before anything is paid.
 
         :param folder: a local folder, or the URI of a folder of any fsspec file system
         :param settings: the connection
         :param replace: whether a picture may take the place of a file of the same name
+        :param extras: what else is stored of each
         :raises ImageRouterInputError: if no file system is known for it, or ``[imagerouter] verify`` is not known
         :raises ImageRouterStorageError: if it could not be made
         """
@@ -64,24 +79,38 @@ class PictureStore:
         prepared = await asyncio.to_thread(prepare_folder, folder)
         if "://" not in folder and not folder.startswith(("/", "~")):
             log.info("%s is a relative path: pictures are stored in %s, on %s", folder, prepared, gethostname())
-        return cls(prepared, settings, decode=decode, replace=replace)
+        return cls(prepared, settings, decode=decode, replace=replace, extras=extras)
 
-    async def add(self, record: Record, content: bytes | None, stem: str, number: int) -> Record:
+    async def add(
+        self, record: Record, content: bytes | None, stem: str, number: int, request: Request | None = None
+    ) -> Record:
         """
-        Store a picture.
+        Store a picture, and what else is stored of it.
 
         :param record: what is known of it
         :param content: its bytes; None to read them from the record's ``uri``
         :param stem: its name without extension
         :param number: which picture of this name, from 1
+        :param request: what was asked for, if that is known
         :return: the record, completed
         :raises ImageRouterStorageError: if it could not be fetched, is not readable, or could not be stored
         """
         if content is None:
             content = await _fetch(record["uri"], self._settings)
-        stored = await asyncio.to_thread(self._store, record, content, stem, number)
+        stored = await asyncio.to_thread(self._store, record, content, stem, number, request)
         telemetry.stored(stored["model"], len(content))
         return stored
+
+    async def complete(self, record: Record, request: Request) -> None:
+        """
+        Store what else is stored of a picture that is there, if that is missing.
+
+        :param record: of the picture
+        :param request: what was asked for
+        :raises ImageRouterStorageError: if it could not be stored
+        """
+        if self._extras.sidecar and record["path"]:
+            await asyncio.to_thread(self._complete, record, request)
 
     async def recall(self, name: str) -> Record:
         """
@@ -104,19 +133,55 @@ class PictureStore:
             ) from None
         return {**_described(record_of_location(path), info, content, path), "cost_usd": 0.0}
 
-    def _store(self, record: Record, content: bytes, stem: str, number: int) -> Record:
+    def _store(self, record: Record, content: bytes, stem: str, number: int, request: Request | None) -> Record:
         try:
             info = self._inspect(content)
         except UnreadablePictureError as error:
             raise ImageRouterStorageError(
                 f"{shown(record['uri']) or stem} is not a readable picture: {error}"
             ) from None
+        is_input = came_back(record, hashlib.sha256(content).hexdigest())
+        if self._extras.embed_metadata and not is_input:
+            content = self._with_metadata(content, info, record)
         name = picture_name(stem, number, info.extension)
         try:
             path = store(content, self.folder, name, info.content_type, replace=self._replace)
         except FileExistsError:
             path = self._store_beside(content, stem, number, info)
-        return _described(record, info, content, str(path))
+        stored = _described(record, info, content, str(path))
+        if record["model"] is not None:
+            stored = judged(stored, is_input)
+        if self._extras.sidecar:
+            self._store_sidecar(path, stored, request)
+        return stored
+
+    def _with_metadata(self, content: bytes, info: PictureInfo, record: Record) -> bytes:
+        """Return a picture with what its record says; as it is, if that cannot be: it is paid for."""
+        from airflow_provider_imagerouter.media.embedding import CannotEmbedError, embed
+
+        try:
+            if record["model"] is None:
+                raise CannotEmbedError("nothing is known of what made it")  # noqa: TRY301
+            marked = embed(content, info.content_type, record)
+            if self._inspect(marked) == info:
+                return marked
+            reason = "the file would not be the same picture"
+        except CannotEmbedError as error:
+            reason = str(error)
+        except Exception as error:  # whatever an odd file, or a record that was given, makes it stumble over
+            reason = f"{type(error).__name__}: {error}"
+        if reason not in self._told:
+            self._told.add(reason)
+            log.warning("A picture is stored without the metadata of embed_metadata: %s", reason)
+        return content
+
+    def _complete(self, record: Record, request: Request) -> None:
+        if not is_there(sidecar_name(str(record["path"])), None):
+            self._store_sidecar(to_path(str(record["path"])), record, request)
+
+    def _store_sidecar(self, path: ObjectStoragePath, record: Record, request: Request | None) -> None:
+        """Store the sidecar beside its picture, in place of whatever has its name."""
+        store(sidecar(record, request), path.parent, sidecar_name(path.name), "application/json")
 
     def _store_beside(self, content: bytes, stem: str, number: int, info: PictureInfo) -> ObjectStoragePath:
         """Store what is paid for under another name, since somebody has taken its own meanwhile."""

@@ -7,6 +7,7 @@ import logging
 import time
 from collections.abc import Coroutine
 from dataclasses import replace
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -124,6 +125,7 @@ class Sender:
             raise
         if api_key:
             api_key.count(answer.cost)
+        answer = _dated(answer)
         answered = await asyncio.shield(self._begin(self._note_answer(key, answer, reservation, room)))
         _warn_of_bill(request.model, answer.cost, reservation.price)
         seconds = time.monotonic() - started
@@ -171,7 +173,7 @@ class Sender:
         answer = await self._find_file(request, orphan.file_id) if orphan.file_id else None
         if answer is None:
             return None
-        return await self._ledger.answered(key, orphan.cost, replace(answer, cost=orphan.cost), -ROOM)
+        return await self._ledger.answered(key, orphan.cost, _dated(replace(answer, cost=orphan.cost)), -ROOM)
 
     async def _note_answer(self, key: str, answer: Answer, reservation: Reservation, room: int) -> Answered:
         cost = reservation.price if answer.cost is None else answer.cost
@@ -208,6 +210,11 @@ class Sender:
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
         return task
+
+
+def _dated(answer: Answer) -> Answer:
+    """Return an answer that says when it was made: now, if it does not. The ledger notes it for later attempts."""
+    return answer if answer.created_at else replace(answer, created_at=datetime.now(UTC))
 
 
 def _warn_of_bill(model: str, cost: Decimal | None, price: Decimal | None) -> None:

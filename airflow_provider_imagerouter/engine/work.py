@@ -47,6 +47,8 @@ class Work(ABC):
     :param on_orphaned_intent: ``resubmit``, ``resubmit_unbilled`` or ``fail``
     :param validate_model: whether requests are checked against the catalogue first
     :param if_exists: what to do about files that have the names of its pictures already
+    :param sidecar: whether a file beside each stored picture says what it is
+    :param embed_metadata: whether each stored picture's own file does
     """
 
     kind: ClassVar[str]
@@ -60,6 +62,8 @@ class Work(ABC):
     validate_model: bool = False
     max_run_cost_usd: str | None = None
     if_exists: IfExists = "replace"
+    sidecar: bool = False
+    embed_metadata: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """Return the work as JSON values, for :func:`work_from_json`."""
@@ -96,6 +100,7 @@ class Work(ABC):
 
     def _engine(self, place: Place, **options: Any) -> Engine:
         from airflow_provider_imagerouter.engine.engine import Engine
+        from airflow_provider_imagerouter.engine.extras import Extras
         from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterAsyncHook
         from airflow_provider_imagerouter.ledger.ledger import Ledger
 
@@ -109,6 +114,7 @@ class Work(ABC):
             on_orphaned_intent=self.on_orphaned_intent,
             validate_model=self.validate_model,
             if_exists=self.if_exists,
+            extras=Extras(self.sidecar, self.embed_metadata),
             **options,
         )
 

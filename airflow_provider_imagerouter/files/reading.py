@@ -31,7 +31,7 @@ async def read(location: str, settings: ConnectionSettings, *, max_bytes: int = 
     :param max_bytes: the most that is taken; larger files are an error
     :raises ReadError: if they could not be had
     """
-    if _is_link(location):
+    if is_link(location):
         return await _read_link(location, settings, max_bytes)
     if is_data(location):
         return await asyncio.to_thread(_read_data, location, max_bytes)
@@ -64,7 +64,7 @@ def public(location: str) -> str | None:
         return None
     try:
         parts = urlsplit(location)
-        if _is_link(location):
+        if is_link(location):
             return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
     except ValueError:
         return None
@@ -74,7 +74,8 @@ def public(location: str) -> str | None:
     return location.replace(user_info + at, user_info.partition(":")[0] + at, 1)
 
 
-def _is_link(location: str) -> bool:
+def is_link(location: str) -> bool:
+    """Return whether a location is a link."""
     return location.lower().startswith(("http://", "https://"))
 
 

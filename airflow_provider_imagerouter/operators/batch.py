@@ -10,6 +10,7 @@ from typing_extensions import override
 from airflow_provider_imagerouter.api.request import check_n, check_parameter
 from airflow_provider_imagerouter.compat import is_final, is_resolved_later
 from airflow_provider_imagerouter.engine.checks import read_models
+from airflow_provider_imagerouter.engine.extras import check_extras
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
 from airflow_provider_imagerouter.files.naming import check_pattern, clean_name
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
@@ -80,6 +81,10 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
     :param validate_model: whether to check each request against the catalogue before it is sent
     :param if_exists: what to do about a file that has a picture's name already: ``"replace"`` it, ``"keep"`` it instead
         of paying for another, or ``"fail"`` before anything is paid
+    :param sidecar: whether to store a file beside each picture, ``picture.webp.json``, with its record and what was
+        asked for (docs/metadata.md); ``[imagerouter] sidecars`` if None
+    :param embed_metadata: whether to say in the file of each PNG, JPEG and WebP picture what it is, for asset managers
+        and readers: prompt, model, and that it is AI-generated
     :param deferrable: whether to do the work in the triggerer, so that it holds no worker slot; ``[operators]
         default_deferrable`` if None
     :param imagerouter_conn_id: connection of type ``imagerouter``
@@ -113,6 +118,8 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         on_orphaned_intent: OrphanPolicy = "resubmit",
         validate_model: bool = False,
         if_exists: IfExists = "replace",
+        sidecar: bool | None = None,
+        embed_metadata: bool = False,
         deferrable: bool | None = None,
         imagerouter_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
@@ -124,12 +131,15 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
             on_orphaned_intent=on_orphaned_intent,
             validate_model=validate_model,
             if_exists=if_exists,
+            sidecar=sidecar,
+            embed_metadata=embed_metadata,
             deferrable=deferrable,
             imagerouter_conn_id=imagerouter_conn_id,
             **kwargs,
         )
         self.requests = requests
         self.result_path = result_path
+        check_extras(sidecar, embed_metadata, result_path)
         self.filename = filename
         self.model = model
         self.max_concurrency = max_concurrency

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from typing_extensions import override
 
 from airflow_provider_imagerouter.engine.existing import check_if_exists
+from airflow_provider_imagerouter.engine.extras import Extras, check_extras, with_default
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
 from airflow_provider_imagerouter.files.naming import picture_stem, task_stem
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
@@ -37,6 +38,10 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
         unless ``filename`` itself is mapped or has it. None for a name that no other task instance has
     :param if_exists: what to do about a file that has such a name already: ``"replace"`` it, ``"keep"`` it instead
         of fetching another, or ``"fail"`` before anything is fetched; not templated
+    :param sidecar: whether to store a file beside each picture, ``picture.webp.json``, with its
+        record (docs/metadata.md); ``[imagerouter] sidecars`` if None; not templated
+    :param embed_metadata: whether to say in the file of each PNG, JPEG and WebP picture what it is, for asset managers
+        and readers: prompt, model, and that it is AI-generated; not templated
     :param imagerouter_conn_id: connection of type ``imagerouter``, for its timeouts
     :param kwargs: those of every operator
     """
@@ -51,6 +56,8 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
         output_path: str,
         filename: str | None = None,
         if_exists: IfExists = "replace",
+        sidecar: bool | None = None,
+        embed_metadata: bool = False,
         imagerouter_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
     ) -> None:
@@ -59,7 +66,10 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
         self.output_path = output_path
         self.filename = filename
         self.if_exists: IfExists = if_exists
+        self.sidecar = sidecar
+        self.embed_metadata = embed_metadata
         check_if_exists(if_exists)
+        check_extras(sidecar, embed_metadata, output_path)
         self._check_known()
 
     @override
@@ -92,7 +102,8 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
 
         settings = await ImageRouterAsyncHook(self.imagerouter_conn_id).get_settings()
         found = records(self.image, "image")
-        store = await PictureStore.open(folder, settings, replace=self.if_exists == "replace")
+        extras = Extras(with_default(self.sidecar), self.embed_metadata)
+        store = await PictureStore.open(folder, settings, replace=self.if_exists == "replace", extras=extras)
         existing = ExistingFiles(store, self.if_exists)
         stems = [picture_stem(stem, number) for number in range(1, len(found) + 1)]
         if is_first or self.if_exists == "keep":  # a retry finds what it stored itself

@@ -54,6 +54,10 @@ class ImageRouterGenerateOperator(ImageRouterRequestOperator):
     :param validate_model: whether to check the request against the catalogue before it is sent; not templated
     :param if_exists: what to do about a file that has such a name already: ``"replace"`` it, ``"keep"`` it instead
         of paying for another, or ``"fail"`` before anything is paid; not templated
+    :param sidecar: whether to store a file beside each picture, ``picture.webp.json``, with its record and what was
+        asked for (docs/metadata.md); ``[imagerouter] sidecars`` if None; not templated
+    :param embed_metadata: whether to say in the file of each PNG, JPEG and WebP picture what it is, for asset managers
+        and readers: prompt, model, and that it is AI-generated; not templated
     :param deferrable: whether to do the work in the triggerer, so that it holds no worker slot; ``[operators]
         default_deferrable`` if None; not templated
     :param imagerouter_conn_id: connection of type ``imagerouter``
@@ -82,6 +86,8 @@ class ImageRouterGenerateOperator(ImageRouterRequestOperator):
         on_orphaned_intent: OrphanPolicy = "resubmit",
         validate_model: bool = False,
         if_exists: IfExists = "replace",
+        sidecar: bool | None = None,
+        embed_metadata: bool = False,
         deferrable: bool | None = None,
         imagerouter_conn_id: str = DEFAULT_CONN_ID,
         **kwargs: Any,
@@ -96,6 +102,8 @@ class ImageRouterGenerateOperator(ImageRouterRequestOperator):
             on_orphaned_intent=on_orphaned_intent,
             validate_model=validate_model,
             if_exists=if_exists,
+            sidecar=sidecar,
+            embed_metadata=embed_metadata,
             deferrable=deferrable,
             imagerouter_conn_id=imagerouter_conn_id,
             **kwargs,

@@ -11,6 +11,7 @@ from typing_extensions import override
 
 from airflow_provider_imagerouter.compat import task_state_store
 from airflow_provider_imagerouter.engine.existing import check_if_exists
+from airflow_provider_imagerouter.engine.extras import with_default
 from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
 from airflow_provider_imagerouter.operators.base import ImageRouterBaseOperator
 from airflow_provider_imagerouter.operators.failure import as_raised
@@ -45,6 +46,8 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
     :param validate_model: check each request against the catalogue before it is sent: that the model makes what is
         asked for, and takes the picture, mask, size and seconds given; an id that the catalogue lacks only warns
     :param if_exists: what to do about a file that has a picture's name: ``"replace"``, ``"keep"`` or ``"fail"``
+    :param sidecar: whether a file beside each stored picture says what it is; ``[imagerouter] sidecars`` if None
+    :param embed_metadata: whether each stored picture's own file says what it is
     :param deferrable: do the work in the triggerer, so that it holds no worker slot; ``[operators]
         default_deferrable`` if None
     """
@@ -58,6 +61,8 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         on_orphaned_intent: OrphanPolicy = "resubmit",
         validate_model: bool = False,
         if_exists: IfExists = "replace",
+        sidecar: bool | None = None,
+        embed_metadata: bool = False,
         deferrable: bool | None = None,
         **kwargs: Any,
     ) -> None:
@@ -68,6 +73,8 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         self.validate_model = validate_model
         self.on_orphaned_intent = on_orphaned_intent
         self.if_exists = if_exists
+        self.sidecar = sidecar
+        self.embed_metadata = embed_metadata
         self.deferrable = (
             conf.getboolean("operators", "default_deferrable", fallback=False) if deferrable is None else deferrable
         )
@@ -147,6 +154,8 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
             "on_orphaned_intent": self.on_orphaned_intent,
             "validate_model": self.validate_model,
             "if_exists": self.if_exists,
+            "sidecar": with_default(self.sidecar),
+            "embed_metadata": self.embed_metadata,
         }
 
     @abstractmethod

@@ -9,6 +9,7 @@ from typing_extensions import override
 
 from airflow_provider_imagerouter.api.request import check_n, check_number_of_images, check_number_of_masks
 from airflow_provider_imagerouter.engine.checks import check_bytes_have_a_place, read_models
+from airflow_provider_imagerouter.engine.extras import check_extras
 from airflow_provider_imagerouter.files.naming import task_stem
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
@@ -55,6 +56,7 @@ class ImageRouterRequestOperator(ImageRouterPayingOperator):
         self.n = n
         self.output_path = output_path
         self.filename = filename
+        check_extras(self.sidecar, self.embed_metadata, output_path)
 
     @override
     def _check(self, name: str, value: Any) -> None:

@@ -26,7 +26,7 @@ def test_generate_first_and_store_later(dag: DAG, runs: Runs, tmp_path: Path, ob
     made_records, here_records, there_records = (run.xcom(name) for name in ("made", "here", "there"))
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a-2.webp", "a-3.webp", "a.webp"]
     for before, after, copied in zip(made_records, here_records, there_records, strict=True):
-        changed = {"uri", "path", "content_type", "width", "height", "size_bytes", "sha256"}
+        changed = {"uri", "path", "content_type", "width", "height", "size_bytes", "sha256", "unchanged"}
         assert {name for name in before if before[name] != after[name]} == changed
         assert after["uri"] == after["path"]
         assert copied["sha256"] == after["sha256"]
