@@ -109,8 +109,20 @@ class PictureStore:
         :param request: what was asked for
         :raises ImageRouterStorageError: if it could not be stored
         """
-        if self._extras.sidecar and record["path"]:
-            await asyncio.to_thread(self._complete, record, request)
+        if await self.lacks_sidecar(record):
+            path = to_path(str(record["path"]))
+            await asyncio.to_thread(self._store_sidecar, path, record, request)
+
+    async def lacks_sidecar(self, record: Record) -> bool:
+        """
+        Return whether a stored picture should have a sidecar, and has none.
+
+        :param record: of the picture
+        :raises ImageRouterStorageError: if the file system does not tell
+        """
+        if not self._extras.sidecar or record["path"] is None:
+            return False
+        return not await asyncio.to_thread(is_there, sidecar_name(record["path"]), None)
 
     async def recall(self, name: str) -> Record:
         """
@@ -174,10 +186,6 @@ class PictureStore:
             self._told.add(reason)
             log.warning("A picture is stored without the metadata of embed_metadata: %s", reason)
         return content
-
-    def _complete(self, record: Record, request: Request) -> None:
-        if not is_there(sidecar_name(str(record["path"])), None):
-            self._store_sidecar(to_path(str(record["path"])), record, request)
 
     def _store_sidecar(self, path: ObjectStoragePath, record: Record, request: Request | None) -> None:
         """Store the sidecar beside its picture, in place of whatever has its name."""

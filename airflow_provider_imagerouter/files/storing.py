@@ -231,9 +231,8 @@ def _write_and_sync(content: bytes, path: Path, *, replace: bool) -> None:
         if not replace:
             _claim(partial, path)
         partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
+    finally:
+        partial.unlink(missing_ok=True)  # also when it is the same file as its place by then: renaming leaves both
     folder = os.open(path.parent, os.O_RDONLY)
     try:
         os.fsync(folder)

@@ -111,6 +111,8 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
         stored = []
         for number, record in enumerate(found, start=1):
             kept = await existing.heed(stems[number - 1])
+            if kept and not is_first and await store.lacks_sidecar(kept[0]):
+                kept = None  # an earlier attempt stored it, and was stopped before it had stored all of it
             stored += kept or [await store.add(record, None, stem, number)]
         return stored
 
