@@ -226,6 +226,12 @@ def test_what_is_kept_gets_no_sidecar(attempts):
     assert files(attempts.folder) == ["poster.webp"]
 
 
+def test_what_takes_no_metadata_is_said_once(attempts, caplog):
+    records = attempts.generate(model="sandbox/svg", n=3, **BOTH)
+    assert len({sidecar_of(record)["record"]["path"] for record in records}) == 3
+    assert caplog.text.count("without the metadata of embed_metadata: image/svg+xml takes none") == 1
+
+
 @pytest.mark.parametrize("if_exists", ["replace", "keep", "fail"])
 def test_downloads(attempts, tmp_path, if_exists):
     """A retry of one that failed halfway stores the same files once more."""
