@@ -68,7 +68,7 @@ function replaceDead(picture) {
   const box = document.createElement("span");
   box.className = "absent dead";
   box.textContent = "link" in picture.dataset
-    ? "There is nothing at its link (any more): ImageRouter keeps them for 30 days, output_path stores them."
+    ? "There is nothing at its link (any more): ImageRouter keeps pictures for 30 days, output_path stores them."
     : "It could not be loaded, or this browser cannot show it.";
   picture.replaceWith(box);
 }
