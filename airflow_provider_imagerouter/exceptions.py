@@ -62,6 +62,8 @@ class ImageRouterError(AirflowException):
     billed: Billed = "no"
     model: str | None = None
     """The model that was asked, if one was; among several (``fallback_models``) this says whose error it is."""
+    results_path: str | None = None
+    """Where a batch that failed has written what became of its requests, as in its manifest."""
     status_code: int | None  # type: ignore[assignment]  # AirflowException's is of Airflow's own API
 
     def __init__(

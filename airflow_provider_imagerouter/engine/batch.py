@@ -259,6 +259,7 @@ class Batch:
         if isinstance(stop, ImageRouterError):
             error = stop.with_message(f"{stop}. {said}")
             error.billed, error.cost = (totals.billed, totals.cost) if path else ("unknown", self._cost)
+            error.results_path = path
             raise error
         if stop:
             raise stop
@@ -266,11 +267,13 @@ class Batch:
             kind = ImageRouterBatchRefusedError if self._failures.are_refusals else ImageRouterBatchError
             counts = ", ".join(f"{count} {name}" for name, count in totals.errors.most_common())
             unsent = f", {not_sent} were not sent" if not_sent else ""
-            raise kind(
+            failure = kind(
                 f"{failed} of {len(self._requests)} requests failed ({counts}){unsent}; see {path}",
                 billed=totals.billed,
                 cost=totals.cost,
             )
+            failure.results_path = path
+            raise failure
         return Manifest(
             results_path=str(path),
             result_path=str(path).rpartition("/")[0],

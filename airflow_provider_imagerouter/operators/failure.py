@@ -39,6 +39,7 @@ class ErrorSummary(TypedDict):
     :param cost_usd: USD, what was billed, if that is known
     :param model: which one was asked, if that is known
     :param prompt: as asked, at most 2,000 characters; None if none was given, and of a batch
+    :param results_path: of a batch: where its results are, as in its manifest; None if they could not be written
     """
 
     type: str
@@ -47,6 +48,7 @@ class ErrorSummary(TypedDict):
     cost_usd: float | None
     model: str | None
     prompt: str | None
+    results_path: str | None
 
 
 def as_raised(error: ImageRouterError, context: Context, operator: BaseOperator) -> ImageRouterError:
@@ -94,6 +96,7 @@ def summarize(error: ImageRouterError, operator: BaseOperator) -> ErrorSummary:
         "cost_usd": None if error.cost is None else float(error.cost),
         "model": error.model or text_parameter(vars(operator), "model"),
         "prompt": _short(text_parameter(vars(operator), "prompt") or "") or None,
+        "results_path": error.results_path,
     }
 
 

@@ -39,6 +39,7 @@ def error_event(error: ImageRouterError) -> dict[str, Any]:
         "error_type": error.error_type,
         "billed": error.billed,
         "model": error.model,
+        "results_path": error.results_path,
         "cost": None if error.cost is None else str(error.cost),
         "retry_after": getattr(error, "retry_after", None),
     }
@@ -83,6 +84,7 @@ def _error(event: Mapping[str, Any]) -> ImageRouterError:
         cost=_money(event.get("cost")),
     )
     error.model = event["model"] if isinstance(event.get("model"), str) else None
+    error.results_path = event["results_path"] if isinstance(event.get("results_path"), str) else None
     if isinstance(error, ImageRouterRateLimitError):
         error.retry_after = _number(event.get("retry_after"))
     return error

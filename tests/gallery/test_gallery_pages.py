@@ -12,14 +12,18 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 import pytest
+from airflow.sdk import DAG
 from support.galleries import link_record, stored_record, write_xcom
 from support.object_store import ObjectStore
 from support.pictures import picture
 
 from airflow_provider_imagerouter.identity import Identity
+from airflow_provider_imagerouter.operators.batch import ImageRouterBatchOperator
 
 if TYPE_CHECKING:
     from support.gallery_server import GalleryServer
+
+    from airflow_provider_imagerouter.sandbox.process import SandboxProcess
 
 pytestmark = pytest.mark.needs_airflow("3.1.1")
 
@@ -312,6 +316,31 @@ def test_ten_thousand_rows_are_paged(gallery: GalleryServer, left: Left, root: P
     assert "/9499.webp" not in text
     assert "10,000" in text
     assert "/777.webp" in gallery.task(run, "batch", below="?q=number%20777").text
+
+
+def test_a_batch_that_failed_shows_what_it_made_and_what_failed(
+    gallery: GalleryServer, run_dag: Callable[..., Any], imagerouter_connection: SandboxProcess, root: Path
+) -> None:
+    with DAG("failing_batch", schedule=None, default_args={"retries": 0}) as dag:
+        ImageRouterBatchOperator(
+            task_id="batch",
+            requests=["A chair that is made", {"prompt": "A chair that is not", "model": "sandbox/refuses"}],
+            model="black-forest-labs/FLUX-1-schnell",
+            result_path=str(root / "chairs"),
+        )
+    run = run_dag(dag)
+    run.dag_id = dag.dag_id
+    assert run.state == "failed"
+    page = gallery.task(run, "batch").text
+    assert "A chair that is made" in page
+    assert "A chair that is not" in page
+    assert "1 of 2 requests failed" in page
+    for below in ("thumbnails/0-0", "files/0-0"):
+        assert gallery.task(run, "batch", below=below).status_code == 200
+    table = list(csv.DictReader(io.StringIO(gallery.task(run, "batch", below="records.csv").text)))
+    cost = sum(call["cost"] for call in imagerouter_connection.ledger()["calls"])
+    assert [float(row["cost_usd"]) for row in table] == [cost]
+    assert f"${cost:.4f}".rstrip("0") in page
 
 
 # All at once

@@ -74,6 +74,7 @@ def test_one_request(runs: Runs, tmp_path: Path, model: str, bill: str, then: st
             "cost_usd": cost if "$" in bill else None,
             "model": model,
             "prompt": "A cat",
+            "results_path": None,
         },
     }
 
@@ -208,6 +209,7 @@ def test_a_failed_task_leaves_its_cost(dag: DAG, runs: Runs, tmp_path: Path, def
         "cost_usd": runs.calls[0]["cost"],
         "model": "sandbox/broken-link",
         "prompt": "A cat",
+        "results_path": None,
     }
 
 

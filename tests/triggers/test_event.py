@@ -9,7 +9,7 @@ import pytest
 from airflow.providers.common.compat.sdk import AirflowFailException
 
 from airflow_provider_imagerouter import exceptions
-from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterRateLimitError
+from airflow_provider_imagerouter.exceptions import ImageRouterBatchError, ImageRouterError, ImageRouterRateLimitError
 from airflow_provider_imagerouter.triggers.event import error_event, read_event, success_event
 
 CLASSES = [
@@ -50,6 +50,14 @@ def test_what_is_known_of_the_bill_is_the_class_s_own_where_nothing_was_said(kin
         read_event(through_the_database(error_event(kind("It failed"))))
     assert caught.value.billed == kind.billed
     assert caught.value.cost is None
+
+
+def test_a_batch_keeps_where_its_results_are():
+    error = ImageRouterBatchError("1 of 2 requests failed")
+    error.results_path = "s3://bucket/results.jsonl"
+    with pytest.raises(ImageRouterBatchError) as caught:
+        read_event(through_the_database(error_event(error)))
+    assert caught.value.results_path == "s3://bucket/results.jsonl"
 
 
 def test_a_rate_limit_keeps_how_long_to_wait():

@@ -179,7 +179,7 @@ async def collect(dag_id: str, left: Iterable[Left], places: Places, query: str)
     :param query: what is searched for
     """
     left = list(left)
-    batches = {contents.key_of(one.task): path for one in left if (path := results_path(one.result))}
+    batches = {contents.key_of(one.task): path for one in left if (path := results_path(one.told))}
     files: dict[TaskKey, Path] = {}
     notes: dict[TaskKey, str] = {}
 

@@ -48,13 +48,17 @@ class Row:
     records: dict[int, dict[str, Any]]
 
 
+_MANIFEST = frozenset({"results_path", "requests", "succeeded", "failed"})
+_ERROR = frozenset({"results_path", "type", "message", "billed"})
+
+
 def results_path(value: Any) -> str | None:
     """
-    Return where the results of a batch are, if an XCom is the manifest of one.
+    Return where the results of a batch are, if an XCom is the manifest of one, or the error of one that failed.
 
     :param value: anything that JSON can be
     """
-    if not isinstance(value, Mapping) or not value.keys() >= {"results_path", "requests", "succeeded", "failed"}:
+    if not isinstance(value, Mapping) or not (value.keys() >= _MANIFEST or value.keys() >= _ERROR):
         return None
     path = value["results_path"]
     return path if isinstance(path, str) and path.endswith(".jsonl") else None

@@ -130,9 +130,11 @@ def collect(left: Iterable[Left], files: Mapping[TaskKey, Path], notes: Mapping[
     models: dict[str | None, list[Decimal | None]] = {}
     failed, spent = 0, Decimal(0)
     for one in left:
-        task = replace(one.task, is_batch=results_path(one.result) is not None)
+        task = replace(one.task, is_batch=results_path(one.told) is not None)
         if one.is_too_large:
             contents.notes[key_of(task)] = "What this task returned is too large to be shown."
+        if task.is_batch and (failure := read_failure(one.error, task)) and failure.message:
+            contents.notes.setdefault(key_of(task), failure.message)
         for found, record in _pictures(task, one, contents.files.get(key_of(task))):
             if matches(record["prompt"], record["revised_prompt"], record["model"]):
                 contents.found.append(found)
@@ -181,7 +183,7 @@ def _sorted_by(record: Mapping[str, Any]) -> tuple[Decimal | None, float | None]
 
 
 def _failures(task: Task, left: Left, file: Path | None) -> Iterator[Failure]:
-    if failure := read_failure(left.error, task):
+    if (failure := read_failure(left.error, task)) and not file:  # which has each request's failure and cost
         yield failure
     for row in read_rows(file) if file and task.is_batch else ():
         if row.status != "success":

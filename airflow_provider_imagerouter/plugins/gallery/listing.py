@@ -210,9 +210,12 @@ def _groups(asked: Asked, pictures: Sequence[Picture], notes: Mapping[TaskKey, s
             together = tuple(of_task)
             tasks = {key_of(picture.task): picture.task for picture in together}
             only = next(iter(tasks.values())) if len(tasks) == 1 else None
-            groups.append(Group(only.title if only else task_id, only.url if only else None, together, task=only))
-    told = [Group(Task(*key).title, f"{asked.root}{below_dag(*key)}", note=note) for key, note in notes.items()]
-    return (*groups, *told)
+            note = notes.get(key_of(only)) if only else None
+            title, url = (only.title, only.url) if only else (task_id, None)
+            groups.append(Group(title, url, together, note=note, task=only))
+    told = {key_of(group.task) for group in groups if group.task}
+    rest = [key for key in notes if key not in told]
+    return (*groups, *(Group(Task(*key).title, f"{asked.root}{below_dag(*key)}", note=notes[key]) for key in rest))
 
 
 def _address(task: Task) -> str:

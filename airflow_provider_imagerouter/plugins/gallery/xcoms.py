@@ -41,6 +41,11 @@ class Left:
     error: Any = None
     is_too_large: bool = False
 
+    @property
+    def told(self) -> Any:
+        """What tells of its pictures: its result, or if there is none its error, as of a batch that failed."""
+        return self.error if self.result is None else self.result
+
 
 @dataclass(frozen=True)
 class Run:
@@ -137,17 +142,18 @@ def read_left(
 
 def read_result(dag_id: str, run_id: str, task_id: str, map_index: int) -> Any:
     """
-    Return what a task instance returned; None if that is nothing, or too long to be read.
+    Return what a task instance returned, or if that is nothing its error; None if it is too long to be read.
 
     :param dag_id: the Dag
     :param run_id: the run
     :param task_id: with its groups' names
     :param map_index: which instance of a mapped task; -1 if it is not mapped
     """
-    query = _xcoms(dag_id, [run_id], (RESULT,))
+    query = _xcoms(dag_id, [run_id], (RESULT, ERROR))
     with create_session(scoped=False) as session:
-        found = session.execute(query.where(XComModel.task_id == task_id, XComModel.map_index == map_index)).first()
-    return parse(found.text) if found else None
+        rows = session.execute(query.where(XComModel.task_id == task_id, XComModel.map_index == map_index))
+        texts = {row.key: row.text for row in rows}
+    return parse(texts.get(RESULT, texts.get(ERROR)))
 
 
 def _xcoms(dag_id: str, run_ids: Sequence[str], keys: Sequence[str]) -> Any:
