@@ -141,6 +141,9 @@ def test_make_ui_opens_on_the_quickstart_and_stops_all_of_it(checkout):
                 run_url = f"{run.full_url}/{quote(json.load(answer)['dag_run_id'])}"
             wait_for("the quickstart", lambda: state_of(run_url) in {"success", "failed"}, 180)
             assert state_of(run_url) == "success"
+            gallery = run_url.replace("/api/v2/dags/", "/imagerouter/dags/").replace("/dagRuns/", "/runs/")
+            with urlopen(f"{gallery}/tasks/poster/-1/files/0") as picture:
+                assert picture.headers["content-type"] == "image/webp"
             os.killpg(process.pid, signal.SIGINT)
             assert "Stopped." in process.stdout.read()
         except BaseException:
