@@ -35,7 +35,8 @@ def sidecar(record: Record, request: Request | None) -> bytes:
     :param request: what was asked for; None if nothing is known but the record
     """
     parameters = None if request is None else _shown(request)
-    text = json.dumps({"record": record, "request": parameters}, ensure_ascii=False, indent=2, default=str)
+    told = {**record, "url": public(record["url"]) if record["url"] else None}
+    text = json.dumps({"record": told, "request": parameters}, ensure_ascii=False, indent=2, default=str)
     return f"{text}\n".encode("utf-8", "replace")
 
 

@@ -139,6 +139,14 @@ def test_formats_without_and_odd_files_are_stored_as_they_are(
     assert f"{said}it has Content Credentials (C2PA)" in log
 
 
+def test_a_signed_link_is_in_no_file(dag: DAG, runs: Runs, tmp_path: Path) -> None:
+    with RawServer(answer(picture())) as server:
+        link = f"{server.url}/a.png?X-Amz-Signature=hush"
+        ImageRouterDownloadOperator(task_id="kept", image=link, output_path=str(tmp_path), **BOTH)
+        [record] = runs(dag).xcom("kept")
+    assert sidecar_of(record)["record"] == {**record, "url": f"{server.url}/a.png"}
+
+
 def test_a_record_that_somebody_made_up(dag: DAG, runs: Runs, tmp_path: Path) -> None:
     with RawServer(answer(picture())) as server:
         odd = {"url": server.url, "model": 5, "prompt": ["C"], "created_at": None}
