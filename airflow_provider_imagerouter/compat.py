@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import suppress
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
@@ -116,13 +115,11 @@ def stats() -> Any:
     """
     Return Airflow's metrics: something with ``incr`` and ``timing``.
 
-    Airflow 3.3 has two of them, for its servers and for tasks, and sets up the tasks' in workers alone; but its serde
-    does it wherever it is imported, and so in the processes of triggers.
+    Airflow 3.3 has two of them. This is the one of tasks, which its serde sets up wherever it is imported: also where
+    triggers run.
     """
     from airflow.providers.common.compat.sdk import Stats
 
-    with suppress(ImportError):  # before Airflow 3.2
-        import airflow.sdk.serde  # noqa: F401
     return Stats
 
 
