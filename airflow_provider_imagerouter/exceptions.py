@@ -34,11 +34,14 @@ from __future__ import annotations
 
 import copy
 from decimal import Decimal
-from typing import Any, Literal, Self, TypedDict
+from typing import Any, ClassVar, Literal, Self, TypedDict
 
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
 
 Billed = Literal["yes", "no", "unknown"]
+
+ERRORS_PAGE = "docs/errors.md"
+"""Where each class has its entry, a heading of its name; an address as soon as the documents have a public home."""
 
 
 class Bill(TypedDict):
@@ -60,6 +63,8 @@ class ImageRouterError(AirflowException):
     """
 
     billed: Billed = "no"
+    advice: ClassVar[str] = "See the log of its triggerer"
+    """What to do, where Airflow does not try again."""
     model: str | None = None
     """The model that was asked, if one was; among several (``fallback_models``) this says whose error it is."""
     results_path: str | None = None
@@ -82,6 +87,11 @@ class ImageRouterError(AirflowException):
         if billed is not None:
             self.billed = billed
 
+    @property
+    def entry(self) -> str:
+        """Where the documents say what it means."""
+        return f"{ERRORS_PAGE}#{type(self).__name__.lower()}"
+
     def with_message(self, message: str) -> Self:
         """
         Return this error with another message; it keeps its class and all else that it knows, its cause included.
@@ -97,43 +107,62 @@ class ImageRouterError(AirflowException):
 class ImageRouterInputError(ImageRouterError, AirflowFailException):
     """A parameter or an input picture is bad; found before anything was sent."""
 
+    advice = "Correct it, then clear the task"
+
 
 class ImageRouterConnectionError(ImageRouterError):
     """The API was never reached: no name, no connection, no TLS. Nothing was sent."""
+
+    advice = "Check the network and the connection's Base URL"
 
 
 class ImageRouterUnknownOutcomeError(ImageRouterError):
     """The call was sent, but its end is not known: it may have run, and it may be billed."""
 
+    advice = "Clear the task to go on; on_orphaned_intent decides about that call"
     billed: Billed = "unknown"
 
 
 class ImageRouterOrphanedIntentError(ImageRouterUnknownOutcomeError, AirflowFailException):
     """An earlier attempt sent the call and never learnt its end, and ``on_orphaned_intent`` is ``"fail"``."""
 
+    advice = "Allow it by on_orphaned_intent, or change the request"
+
 
 class ImageRouterResponseError(ImageRouterError):
     """The API answered, and the answer is no."""
+
+    advice = "Look at the answer"
 
 
 class ImageRouterAuthenticationError(ImageRouterResponseError, AirflowFailException):
     """The API key is wrong or missing (401)."""
 
+    advice = "Put a valid API key into the connection's password"
+
 
 class ImageRouterAccessError(ImageRouterResponseError, AirflowFailException):
     """The account may not do this: blocked, or a free model without a deposit (403)."""
+
+    advice = "Look at the account on imagerouter.io"
 
 
 class ImageRouterInvalidRequestError(ImageRouterResponseError, AirflowFailException):
     """The API refuses the parameters, or the model does not take what was sent (400, other 4xx)."""
 
+    advice = "Change the parameters or the model"
+
 
 class ImageRouterInsufficientCreditsError(ImageRouterResponseError, AirflowFailException):
     """The account holds too little for this model."""
 
+    advice = "Add credits on imagerouter.io, then clear the task"
+
 
 class ImageRouterContentPolicyError(ImageRouterResponseError, AirflowFailException):
     """The provider refuses the prompt or the picture; sending the same again does not help."""
+
+    advice = "Change the prompt or the picture"
 
 
 class ImageRouterRateLimitError(ImageRouterResponseError):
@@ -143,6 +172,8 @@ class ImageRouterRateLimitError(ImageRouterResponseError):
     :param retry_after: seconds the server asks to wait
     """
 
+    advice = "Let fewer tasks run at a time, such as in a pool"
+
     def __init__(self, message: str, *, retry_after: float = 0.0, status_code: int | None = 429, **known: Any) -> None:
         super().__init__(message, status_code=status_code, **known)
         self.retry_after = retry_after
@@ -151,28 +182,41 @@ class ImageRouterRateLimitError(ImageRouterResponseError):
 class ImageRouterDailyLimitError(ImageRouterResponseError, AirflowFailException):
     """The day's free calls are used up (the API's own 429 without ``Retry-After``)."""
 
+    advice = "Wait for another day, or ask a model that is paid for"
+
 
 class ImageRouterProviderError(ImageRouterResponseError):
     """The provider behind the API failed; its price is given back unless `billed` is ``"yes"``."""
+
+    advice = "Clear the task later, or name fallback_models"
 
 
 class ImageRouterServerError(ImageRouterResponseError):
     """The API's own 500, what broke inside it (`billed` is then ``"unknown"``), or an answer without sense."""
 
+    advice = "Clear the task later"
+
 
 class ImageRouterBatchError(ImageRouterError):
     """Some requests of a batch failed; another try sends only those."""
+
+    advice = "Clear the task: only what failed is sent again"
 
 
 class ImageRouterBatchRefusedError(ImageRouterBatchError, AirflowFailException):
     """Some requests of a batch failed, and none of them would succeed at another try."""
 
+    advice = "Change the requests that the results name"
+
 
 class ImageRouterBudgetError(ImageRouterError, AirflowFailException):
     """The next call could pass ``max_cost_usd`` or ``max_run_cost_usd``, or its key did; it did not run."""
+
+    advice = "Raise the limit, then clear the task"
 
 
 class ImageRouterStorageError(ImageRouterError):
     """A picture could not be fetched or stored. A generated one exists and is paid for."""
 
+    advice = "Repair the place that it names, then clear the task"
     billed: Billed = "yes"

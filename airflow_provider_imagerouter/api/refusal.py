@@ -39,7 +39,7 @@ def refusal_by_status(reply: Reply) -> errors.ImageRouterError:
     payload = parse_json(body)
     from_api = isinstance(payload, dict) and "error" in payload
     message, error_type = _message_and_type(payload["error"]) if from_api else (shorten(to_text(body)), None)
-    said = f"ImageRouter answered {status}: {message or 'nothing'}"
+    said = f"ImageRouter answered {status}: {shorten(message) or 'nothing'}"
     kind: type[errors.ImageRouterError] = errors.ImageRouterInvalidRequestError
     match status:
         case 401:

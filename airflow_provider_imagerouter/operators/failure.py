@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import re
+import textwrap
 from collections.abc import Callable
 from contextlib import suppress
 from decimal import Decimal
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+LINE_CHARACTERS = 90
+"""How long a line is that Airflow's log view shows whole: it does not wrap, and has room for 95 in a window of 1400."""
 
 MOST_CHARACTERS = 2000
 """How much of a message and of a prompt the XCom ``error`` has."""
@@ -53,7 +56,7 @@ class ErrorSummary(TypedDict):
 
 def as_raised(error: ImageRouterError, context: Context, operator: BaseOperator) -> ImageRouterError:
     """
-    Return an error as a task raises it: its message ends with the bill, and with whether another try follows.
+    Return an error as a task raises it: its message ends with the bill, whether another try follows, and what to do.
 
     What it cost is pushed as ``cost_usd``, if that is known, and what went wrong as ``error``. How the error came
     about is in the log, at DEBUG: raise what is returned ``from None``.
@@ -66,7 +69,11 @@ def as_raised(error: ImageRouterError, context: Context, operator: BaseOperator)
     said = str(error).rstrip().rstrip(".")
     if isinstance(error, ImageRouterAuthenticationError):
         said += f" (the connection is {getattr(operator, 'imagerouter_conn_id', None)!r})"
-    raised = error.with_message(f"{said}. {say_bill(error)}; {say_next(error, context)}.")
+    name = type(error).__name__
+    what = textwrap.wrap(f"{name}: {said}.", LINE_CHARACTERS, break_long_words=False, break_on_hyphens=False)
+    to_do = "What it means" if is_tried_again(error, context) else error.advice
+    lines = [*what, f"{say_bill(error)}; {say_next(error, context)}.", f"{to_do}: {error.entry}"]
+    raised = error.with_message("\n".join(lines).removeprefix(f"{name}:").lstrip())
     if task_instance := context.get("ti"):
         if error.billed != "no" and error.cost is not None:
             _push(task_instance, "cost_usd", lambda: float(error.cost or 0))
@@ -88,7 +95,7 @@ def summarize(error: ImageRouterError, operator: BaseOperator) -> ErrorSummary:
     """
     from airflow_provider_imagerouter.files.reading import public
 
-    message = _LINK.sub(lambda link: public(link.group()) or "…", str(error))
+    message = _LINK.sub(lambda link: public(link.group()) or "…", str(error)).replace("\n", " ")
     return {
         "type": type(error).__name__,
         "message": _short(message),
@@ -129,9 +136,21 @@ def say_next(error: ImageRouterError, context: Context) -> str:
     """
     if isinstance(error, AirflowFailException):
         return "it is not tried again, since that would not help"
-    task_instance = context.get("ti")
-    if task_instance is None or not 0 < task_instance.try_number <= task_instance.max_tries:
+    if not is_tried_again(error, context):
         return "no try is left"
     if getattr(context.get("task"), "retry_policy", None):
         return "it is tried again, unless its retry policy says otherwise"
     return "it is tried again"
+
+
+def is_tried_again(error: ImageRouterError, context: Context) -> bool:
+    """
+    Return whether Airflow tries again, unless a retry policy says otherwise.
+
+    :param error: what went wrong
+    :param context: the task's
+    """
+    task_instance = context.get("ti")
+    if isinstance(error, AirflowFailException) or task_instance is None:
+        return False
+    return bool(0 < task_instance.try_number <= task_instance.max_tries)

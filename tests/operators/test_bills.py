@@ -46,6 +46,13 @@ def failure(operator: Any, try_number: int = 1, event: Any = None) -> tuple[exce
     return caught.value, context["ti"]
 
 
+def told(error: exceptions.ImageRouterError) -> str:
+    """Return what an error says, on one line, but for its last line: what to do, and where that is explained."""
+    what, _, to_do = str(error).rpartition("\n")
+    assert to_do.endswith(f": docs/errors.md#{type(error).__name__.lower()}")
+    return what.replace("\n", " ")
+
+
 def generate(model: str, **arguments: Any) -> ImageRouterGenerateOperator:
     return ImageRouterGenerateOperator(task_id="task", prompt="A cat", model=model, **arguments)
 
@@ -63,13 +70,13 @@ def generate(model: str, **arguments: Any) -> ImageRouterGenerateOperator:
 def test_one_request(runs: Runs, tmp_path: Path, model: str, bill: str, then: str) -> None:
     error, task_instance = failure(generate(model, output_path=str(tmp_path)))
     cost = runs.sandbox.ledger()["calls"][-1]["cost"]
-    assert str(error).endswith(f". {bill.format(cost=cost)}; {then}")
-    assert ".." not in str(error)
+    assert told(error).endswith(f". {bill.format(cost=cost)}; {then}")
+    assert ".." not in told(error)
     assert task_instance.xcoms == {
         **({"cost_usd": cost} if "$" in bill else {}),
         "error": {
             "type": type(error).__name__,
-            "message": str(error),
+            "message": str(error).replace("\n", " "),
             "billed": error.billed,
             "cost_usd": cost if "$" in bill else None,
             "model": model,
@@ -84,7 +91,7 @@ def test_candidates_are_billed_together(runs: Runs) -> None:
     budget = generate("black-forest-labs/FLUX-1-schnell", n=4, max_cost_usd=0.0083)  # at $0.007 at most
     error, task_instance = failure(budget)
     assert isinstance(error, exceptions.ImageRouterBudgetError)
-    assert str(error).endswith(f"2 of 4 candidates are there, and kept. ${2 * price} were billed; {NOT_AGAIN}")
+    assert told(error).endswith(f"2 of 4 candidates are there, and kept. ${2 * price} were billed; {NOT_AGAIN}")
     assert task_instance.xcoms["cost_usd"] == task_instance.xcoms["error"]["cost_usd"] == 2 * price
 
 
@@ -94,21 +101,21 @@ def test_a_batch(runs: Runs, tmp_path: Path) -> None:
         task_id="task", requests=requests, model="black-forest-labs/FLUX-1-schnell", result_path=str(tmp_path)
     )
     error, task_instance = failure(batch)
-    assert str(error).endswith(f". $0.0013 were billed; {NOT_AGAIN}")
+    assert told(error).endswith(f". $0.0013 were billed; {NOT_AGAIN}")
     assert task_instance.xcoms["cost_usd"] == task_instance.xcoms["error"]["cost_usd"] == 0.0013
     assert task_instance.xcoms["error"]["prompt"] is None
 
 
 def test_the_last_try_says_so(runs: Runs) -> None:
     error, _ = failure(generate("sandbox/fails"), try_number=2)
-    assert str(error).endswith(f". Nothing was billed; {NO_TRY_LEFT}")
+    assert told(error).endswith(f". Nothing was billed; {NO_TRY_LEFT}")
 
 
 def test_storing_what_others_made_costs_nothing(runs: Runs, tmp_path: Path) -> None:
     (tmp_path / "no_picture").write_text("no picture")
     image = str(tmp_path / "no_picture")
     error, _ = failure(ImageRouterDownloadOperator(task_id="task", image=image, output_path=str(tmp_path / "x")))
-    assert str(error).endswith(f". Nothing was billed; {AGAIN}")
+    assert told(error).endswith(f". Nothing was billed; {AGAIN}")
 
 
 @pytest.mark.parametrize("deferred", [False, True])
@@ -118,7 +125,7 @@ def test_a_wrong_key_names_the_connection(runs: Runs, monkeypatch: pytest.Monkey
     monkeypatch.setenv("AIRFLOW_CONN_SHOP", runs.sandbox.connection_uri().replace(runs.sandbox.rich_key, "x" * 64))
     event = error_event(exceptions.ImageRouterAuthenticationError("Invalid API key", status_code=401))
     error, _ = failure(generate("test/test", imagerouter_conn_id="shop"), event=event if deferred else None)
-    assert "(the connection is 'shop')" in str(error)
+    assert "(the connection is 'shop')" in told(error)
     assert type(error) is exceptions.ImageRouterAuthenticationError
 
 
@@ -146,7 +153,7 @@ def test_every_error_of_a_trigger(kind: Any, bill: dict[str, Any], said: str) ->
     error, task_instance = failure(generate("test/test", deferrable=True), event=event)
     will_not_help = issubclass(kind, exceptions.AirflowFailException)
     assert (type(error), error.status_code, error.billed) == (kind, 418, bill["billed"])
-    assert str(error) == f"It failed. {said}; {NOT_AGAIN if will_not_help else AGAIN}".replace(
+    assert told(error) == f"It failed. {said}; {NOT_AGAIN if will_not_help else AGAIN}".replace(
         "It failed.",
         "It failed (the connection is 'imagerouter_default')."
         if kind is exceptions.ImageRouterAuthenticationError
@@ -162,7 +169,7 @@ def test_an_airflow_that_takes_no_xcom_hides_no_error(runs: Runs) -> None:
             raise RuntimeError("no database")
 
     event = {"status": "error", "class": "ImageRouterStorageError", "message": "Full", "billed": "yes", "cost": "0.5"}
-    with pytest.raises(exceptions.ImageRouterStorageError, match=r"Full. \$0.5 were billed"):
+    with pytest.raises(exceptions.ImageRouterStorageError, match=r"Full.\n\$0.5 were billed"):
         generate("test/test").execute_complete({"ti": Broken()}, event)
 
 
