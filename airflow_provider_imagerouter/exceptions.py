@@ -119,14 +119,14 @@ class ImageRouterConnectionError(ImageRouterError):
 class ImageRouterUnknownOutcomeError(ImageRouterError):
     """The call was sent, but its end is not known: it may have run, and it may be billed."""
 
-    advice = "Clear the task to go on; on_orphaned_intent decides about that call"
+    advice = "Clear the task; on_orphaned_intent decides"
     billed: Billed = "unknown"
 
 
 class ImageRouterOrphanedIntentError(ImageRouterUnknownOutcomeError, AirflowFailException):
     """An earlier attempt sent the call and never learnt its end, and ``on_orphaned_intent`` is ``"fail"``."""
 
-    advice = "Allow it by on_orphaned_intent, or change the request"
+    advice = "Allow it by on_orphaned_intent"
 
 
 class ImageRouterResponseError(ImageRouterError):
@@ -138,7 +138,7 @@ class ImageRouterResponseError(ImageRouterError):
 class ImageRouterAuthenticationError(ImageRouterResponseError, AirflowFailException):
     """The API key is wrong or missing (401)."""
 
-    advice = "Put a valid API key into the connection's password"
+    advice = "Correct the connection's API key"
 
 
 class ImageRouterAccessError(ImageRouterResponseError, AirflowFailException):
@@ -156,7 +156,7 @@ class ImageRouterInvalidRequestError(ImageRouterResponseError, AirflowFailExcept
 class ImageRouterInsufficientCreditsError(ImageRouterResponseError, AirflowFailException):
     """The account holds too little for this model."""
 
-    advice = "Add credits on imagerouter.io, then clear the task"
+    advice = "Add credits, then clear the task"
 
 
 class ImageRouterContentPolicyError(ImageRouterResponseError, AirflowFailException):
@@ -182,7 +182,7 @@ class ImageRouterRateLimitError(ImageRouterResponseError):
 class ImageRouterDailyLimitError(ImageRouterResponseError, AirflowFailException):
     """The day's free calls are used up (the API's own 429 without ``Retry-After``)."""
 
-    advice = "Wait for another day, or ask a model that is paid for"
+    advice = "Wait a day, or ask a model that is paid for"
 
 
 class ImageRouterProviderError(ImageRouterResponseError):
@@ -218,5 +218,5 @@ class ImageRouterBudgetError(ImageRouterError, AirflowFailException):
 class ImageRouterStorageError(ImageRouterError):
     """A picture could not be fetched or stored. A generated one exists and is paid for."""
 
-    advice = "Repair the place that it names, then clear the task"
+    advice = "Repair the place named, then clear the task"
     billed: Billed = "yes"

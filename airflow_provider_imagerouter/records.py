@@ -173,10 +173,32 @@ def judged(record: Record, is_input: bool) -> Record:
     return {**record, "unchanged": is_input}
 
 
-def describe_stored(record: Record) -> str:
-    """Say in a line where a picture was stored, and what it is."""
-    pixels = f"{record['width']} x {record['height']} " if record["width"] else ""
-    return f"{record['uri']} ({pixels}{record['content_type']}, {record['size_bytes']} bytes)"
+def describe(record: Record) -> str:
+    """
+    Say in a line where a picture is, and what is known of it.
+
+    :param record: the picture's
+    """
+    pixels = f"{record['width']} x {record['height']}" if record["width"] else None
+    size = None if record["size_bytes"] is None else f"{record['size_bytes']} bytes"
+    known = ", ".join(filter(None, [record["content_type"], pixels, size, _usd(record["cost_usd"])]))
+    return f"{record['uri']} ({known})" if known else record["uri"]
+
+
+def describe_all(records: Sequence[Record]) -> str:
+    """
+    Say in a few words how many pictures there are, and what they cost together.
+
+    :param records: the pictures
+    """
+    videos = sum(record["duration_seconds"] is not None for record in records)
+    what = "picture" if not videos else "video" if videos == len(records) else "picture or video"
+    number = f"{len(records)} {what}{'' if len(records) == 1 else 's'}"
+    return f"{number} for {_usd(total_cost(records)) or 'a cost that is not known'}"
+
+
+def _usd(cost: float | None) -> str | None:
+    return None if cost is None else f"${Decimal(str(cost)).normalize():f}"
 
 
 def share_cost(cost: Decimal | None, number: int) -> list[Decimal | None]:
@@ -195,7 +217,7 @@ def share_cost(cost: Decimal | None, number: int) -> list[Decimal | None]:
     return shares
 
 
-def total_cost(records: list[Record]) -> float | None:
+def total_cost(records: Sequence[Record]) -> float | None:
     """
     Return what pictures cost together, USD; None if a share is not known.
 

@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from airflow.providers.common.compat.sdk import AirflowException, AirflowFailException
@@ -67,6 +68,20 @@ def test_another_message_changes_nothing_else(name: str) -> None:
     )
     assert (found.retry_after, found.__cause__) == (3.0, cause)
     assert str(error) == "It failed"
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_the_documents_have_an_entry_where_the_error_says(name: str) -> None:
+    page, _, anchor = CLASSES[name]("It failed").entry.partition("#")
+    headings = re.findall(r"^#+ (.+)$", (Path(__file__).parents[1] / page).read_text(), re.MULTILINE)
+    assert anchor in [heading.lower().replace(" ", "-") for heading in headings]
+
+
+@pytest.mark.parametrize("name", sorted(CLASSES))
+def test_every_class_has_advice_of_its_own_that_fits_a_line_of_the_log(name: str) -> None:
+    error = CLASSES[name]("It failed")
+    assert len(f"{error.advice}: {error.entry}") <= 95
+    assert [value for value in CLASSES.values() if value.advice == error.advice] == [CLASSES[name]]
 
 
 @pytest.mark.parametrize("module", ["exceptions", "hooks.imagerouter"])

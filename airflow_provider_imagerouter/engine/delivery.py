@@ -12,7 +12,7 @@ from airflow_provider_imagerouter.engine.rescue import into_temporary_files
 from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterStorageError
 from airflow_provider_imagerouter.files.storing import is_there
 from airflow_provider_imagerouter.ledger.entries import Answered, Stored
-from airflow_provider_imagerouter.records import Input, Record, describe_stored, records_of
+from airflow_provider_imagerouter.records import Input, Record, describe, records_of
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.answer import Answer
@@ -31,13 +31,11 @@ class Delivery:
 
     :param store: where; None to pass on the links
     :param ledger: where it is noted
-    :param log_level: of the lines that tell of each picture
     """
 
-    def __init__(self, store: PictureStore | None, ledger: Ledger, log_level: int) -> None:
+    def __init__(self, store: PictureStore | None, ledger: Ledger) -> None:
         self._store = store
         self._ledger = ledger
-        self._log_level = log_level
         self._has_said_links_die = False
 
     async def recall(self, choice: Choice, found: Stored, job: Job) -> list[Record]:
@@ -122,7 +120,7 @@ class Delivery:
         try:
             for number, (record, picture) in enumerate(zip(records, answer.pictures, strict=True), start=1):
                 stored.append(await self._store.add(record, picture.content, stem, number, request))
-                self._say("Stored %s", describe_stored(stored[-1]))
+                log.debug("Stored %s", describe(stored[-1]))
         except ImageRouterStorageError as error:
             error.cost = answer.cost
             raise
@@ -142,10 +140,7 @@ class Delivery:
 
     def _say_links(self, records: list[Record]) -> None:
         for record in records:
-            self._say("%s made %s", record["model"], record["url"])
+            log.debug("%s made %s", record["model"], record["url"])
         if not self._has_said_links_die:
             self._has_said_links_die = True
             log.info("ImageRouter's links die after 30 days; an output_path, or a download task, keeps the pictures")
-
-    def _say(self, message: str, *args: object) -> None:
-        log.log(self._log_level, message, *args)

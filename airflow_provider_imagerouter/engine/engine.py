@@ -117,7 +117,7 @@ class Engine:
             replaces = self._if_exists == "replace"
             self._store = await PictureStore.open(self._folder, self._settings, replace=replaces, extras=self._extras)
         self._existing = ExistingFiles(self._store, self._if_exists)
-        self._delivery = Delivery(self._store, self._ledger, self._log_level)
+        self._delivery = Delivery(self._store, self._ledger)
         await self._ledger.open()
         try:
             if self._settings.management_key:

@@ -82,7 +82,7 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
     def _execute(self, context: Context) -> list[Record]:
         """Store the pictures and return their records."""
         from airflow_provider_imagerouter.identity import Identity
-        from airflow_provider_imagerouter.records import describe_stored
+        from airflow_provider_imagerouter.records import describe
 
         try:
             stem = task_stem(self.filename, Identity.of(context), is_mapped="filename" in self._expanded)
@@ -91,7 +91,7 @@ class ImageRouterDownloadOperator(ImageRouterBaseOperator):
             # It was not billed by this task: whoever made the picture paid for it.
             raise ImageRouterStorageError(str(error), status_code=error.status_code, billed="no") from error
         for record in stored:
-            self.log.info("Stored %s", describe_stored(record))
+            self.log.info("Stored %s", describe(record))
         return stored
 
     async def _store(self, folder: str, stem: str, *, is_first: bool) -> list[Record]:

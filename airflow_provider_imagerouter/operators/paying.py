@@ -162,6 +162,9 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
     def _cost(self, result: Any) -> float | None:
         """Return what the result cost, USD."""
 
+    def _say(self, result: Any) -> None:
+        """Say in the log what there is now, unless the work has said it."""
+
     def _deliver(self, context: Context, result: T, place: Place) -> T:
         """
         Push the cost, and mark the ledger: whoever clears a finished task wants other pictures.
@@ -179,4 +182,5 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
         except Exception as error:  # whatever the place's own library raises; the task has succeeded
             self.log.warning("A clear will return the same pictures, as it cannot be noted that it ended: %s", error)
         remove_old(place)
+        self._say(result)
         return result

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from airflow_provider_imagerouter.engine.work import Work
     from airflow_provider_imagerouter.identity import Identity
     from airflow_provider_imagerouter.records import Record
+
+log = logging.getLogger(__name__)
 
 
 class ImageRouterRequestOperator(ImageRouterPayingOperator):
@@ -88,6 +91,14 @@ class ImageRouterRequestOperator(ImageRouterPayingOperator):
     @override
     def _folder(self, identity: Identity) -> str | None:
         return str(self.output_path) if self.output_path else None
+
+    @override
+    def _say(self, result: list[Record]) -> None:
+        from airflow_provider_imagerouter.records import describe, describe_all
+
+        for record in result:
+            log.info("%s", describe(record))
+        log.info("%s", describe_all(result))
 
     @override
     def _cost(self, result: list[Record]) -> float | None:

@@ -129,6 +129,25 @@ def test_a_wrong_key_names_the_connection(runs: Runs, monkeypatch: pytest.Monkey
     assert type(error) is exceptions.ImageRouterAuthenticationError
 
 
+def test_airflows_log_view_shows_it_whole(runs: Runs) -> None:
+    """It shows the class before the message, and 95 characters of a line in a window of 1400 pixels."""
+    place = "/tmp/imagerouter-abc/1.webp"
+    message = f"{'The storage of file:///data is full, ' * 5}and {place} has it.\nSee \xa0there: {'x' * 40}"
+    event = {"status": "error", "class": "ImageRouterStorageError", "message": message, "billed": "yes", "cost": "1"}
+    error, _ = failure(generate("test/test"), event=event)
+    lines = f"{type(error).__name__}: {error}".split("\n")
+    assert max(map(len, lines)) <= 95
+    assert sum(place in line for line in lines) == 1
+    assert lines[-2:] == [f"$1 were billed; {AGAIN}", "What it means: docs/errors.md#imagerouterstorageerror"]
+
+
+def test_what_to_do_is_said_where_nobody_tries_again(runs: Runs) -> None:
+    refused, _ = failure(generate("sandbox/refuses"))
+    spent, _ = failure(generate("sandbox/fails"), try_number=2)
+    assert str(refused).splitlines()[-1].startswith("Change the prompt or the picture: ")
+    assert str(spent).splitlines()[-1].startswith("Clear the task later, or name fallback_models: ")
+
+
 CLASSES = [
     value
     for value in vars(exceptions).values()

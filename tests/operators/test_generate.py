@@ -215,3 +215,27 @@ def test_another_model_makes_what_the_first_could_not(
     assert record["model"] == MODEL
     assert record["cost_usd"] == run.xcom("poster", key="cost_usd") > 0
     assert [call["model"] for call in runs.calls] == ["sandbox/fails", "sandbox/times-out", MODEL]
+
+
+@pytest.mark.parametrize("deferrable", [False, True])
+def test_the_log_says_where_each_picture_is_and_what_it_cost(
+    dag: DAG, runs: Runs, tmp_path: Path, caplog: pytest.LogCaptureFixture, deferrable: bool
+) -> None:
+    caplog.set_level("INFO")
+    ImageRouterGenerateOperator(
+        task_id="posters", prompt="A", model=MODEL, size="64x64", n=2, output_path=str(tmp_path), deferrable=deferrable
+    )
+    records = runs(dag).xcom("posters")
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("airflow_provider_imagerouter")]
+    for record in records:
+        size = Path(record["path"].removeprefix("file://")).stat().st_size
+        assert f"{record['path']} (image/webp, 64 x 64, {size} bytes, $0.0013)" in said
+    assert said[-1] == "2 pictures for $0.0026"
+
+
+def test_the_log_has_a_link_and_what_it_cost(dag: DAG, runs: Runs, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    ImageRouterGenerateOperator(task_id="linked", prompt="A", model=MODEL)
+    (record,) = runs(dag).xcom("linked")
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("airflow_provider_imagerouter")]
+    assert said[-2:] == [f"{record['url']} ($0.0013)", "1 picture for $0.0013"]
