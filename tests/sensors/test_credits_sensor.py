@@ -91,7 +91,7 @@ def test_a_bad_key_fails_at_once_without_retries(way, run_dag, connect):
 END_OF_A_BAD_KEY = (
     r"Invalid\sAPI\skey\s\(the\sconnection\sis\s'imagerouter_default'\)\.\n"
     r"Nothing was billed; it is not tried again, since that would not help\.\n"
-    r"Put a valid API key into the connection's password: \S+$"
+    r"Correct the connection's API key: \S+$"
 )
 
 
