@@ -100,6 +100,7 @@ def gallery_server(home: Path) -> Iterator[GalleryServer]:
     (home / "passwords.json").write_text(json.dumps(passwords))
     port = free_port()
     settings = {
+        "_AIRFLOW_PROCESS_CONTEXT": "server",  # as the API server sets itself: so connections come from the database
         "AIRFLOW__CORE__AUTH_MANAGER": f"{PickyAuthManager.__module__}.{PickyAuthManager.__name__}",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_ALL_ADMINS": "False",
         "AIRFLOW__CORE__SIMPLE_AUTH_MANAGER_USERS": "admin:admin,viewer:viewer,blind:viewer",
