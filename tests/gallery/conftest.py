@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
+from unittest.mock import patch
 
 import pytest
 from airflow.sdk import DAG, task
@@ -19,10 +20,14 @@ def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def gallery(airflow_db: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[GalleryServer]:
-    """Run Airflow's API server, with the gallery in it."""
+    """Run Airflow's API server, with the gallery in it, and nothing kept of earlier tests."""
     from support.gallery_server import gallery_server
 
-    with gallery_server(tmp_path_factory.mktemp("gallery")) as server:
+    kept = tmp_path_factory.mktemp("kept")
+    with (
+        patch("airflow_provider_imagerouter.plugins.gallery.cache._folder", lambda: kept),
+        gallery_server(tmp_path_factory.mktemp("gallery")) as server,
+    ):
         yield server
 
 

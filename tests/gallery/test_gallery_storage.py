@@ -17,6 +17,8 @@ from support.galleries import stored_record
 from support.object_store import BUCKET, ObjectStore
 from support.pictures import picture
 
+from airflow_provider_imagerouter.plugins.gallery.cache import _folder as find_folder
+
 if TYPE_CHECKING:
     from support.gallery_server import GalleryServer
 
@@ -34,26 +36,26 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_a_connection_of_airflows_database_is_used_and_read_again_when_it_failed(
-    gallery: GalleryServer,
-    left: Left,
-    object_store_server: tuple[ObjectStore, str],
-    monkeypatch: pytest.MonkeyPatch,
+    gallery: GalleryServer, left: Left, object_store_server: tuple[ObjectStore, str]
 ) -> None:
-    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")  # where Amazon's library looks for want of a connection
     store, endpoint = object_store_server
     store.put("in the database/a.png", PNG)
-    uri = f"s3://in_the_database@{BUCKET}/in the database/a.png"
-    run = left(poster=[stored_record(PNG, uri)])
+    run = left(poster=[stored_record(PNG, f"s3://in_the_database@{BUCKET}/in the database/a.png")])
+    api, path = "api/v2/connections", "api/v2/connections/in_the_database"
+    assert gallery.ask("POST", api, "admin", body=_connection("http://127.0.0.1:1")).status_code == 201
     assert gallery.task(run, "poster", below="files/0").status_code == 502
-    body = {
-        "connection_id": "in_the_database",
-        "conn_type": "aws",
-        "login": "x",
-        "password": "x",
-        "extra": json.dumps({"endpoint_url": endpoint, "region_name": "us-east-1"}),
-    }
-    assert gallery.ask("POST", "api/v2/connections", "admin", body=body).status_code == 201
+    assert gallery.ask("PATCH", path, "admin", body=_connection(endpoint)).status_code == 200
     assert gallery.task(run, "poster", below="files/0").content == PNG
+
+
+def _connection(endpoint: str) -> dict[str, str]:
+    extra = {
+        "endpoint_url": endpoint,
+        "region_name": "us-east-1",
+        "config_kwargs": {"retries": {"max_attempts": 0}},
+    }
+    kind = {"connection_id": "in_the_database", "conn_type": "aws"}
+    return {**kind, "login": "x", "password": "x", "extra": json.dumps(extra)}
 
 
 @pytest.fixture
@@ -207,8 +209,6 @@ def test_what_is_kept_outlives_neither_its_time_nor_whoever_cleans_up(
 def test_a_folder_that_others_could_have_made_is_not_used(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, how: str
 ) -> None:
-    from airflow_provider_imagerouter.plugins.gallery import cache
-
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
     name = tmp_path / f"airflow-imagerouter-gallery-{os.getuid()}"
     if how == "a symbolic link":
@@ -217,10 +217,6 @@ def test_a_folder_that_others_could_have_made_is_not_used(
     else:
         name.mkdir()
         name.chmod(0o777)
-    cache._folder.cache_clear()
-    try:
-        folder = cache._folder()
-        assert folder != name
-        assert folder.stat().st_mode & 0o077 == 0
-    finally:
-        cache._folder.cache_clear()
+    folder = find_folder.__wrapped__()
+    assert folder != name
+    assert folder.stat().st_mode & 0o077 == 0
