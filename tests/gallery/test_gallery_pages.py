@@ -375,3 +375,13 @@ def test_no_cell_of_the_table_is_a_formula(gallery: GalleryServer, left: Left, p
     table = list(csv.DictReader(io.StringIO(_run_page(gallery, run, "records.csv").text, newline="")))
     assert [row["prompt"] for row in table] == [f"'{prompt}"]
     assert (table[0]["model"], table[0]["task_id"], table[0]["cost_usd"]) == ('a"b,c', "poster", "0.01")
+
+
+def test_results_that_vanish_while_a_page_is_made_are_no_fault_of_the_page(
+    gallery: GalleryServer, left: Left, root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (root / "results.jsonl").write_bytes(_lines(_row(0)))
+    gone = root / "gone.jsonl"
+    monkeypatch.setattr("airflow_provider_imagerouter.plugins.gallery.app.fetch_results", lambda *_: gone)
+    run = left(batch=_manifest((root / "results.jsonl").as_uri()))
+    assert gallery.task(run, "batch").status_code == 503

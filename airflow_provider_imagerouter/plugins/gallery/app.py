@@ -75,6 +75,12 @@ async def say_why(request: Request, error: NotShownError) -> Response:
     return PlainTextResponse(str(error), error.status_code)
 
 
+@app.exception_handler(FileNotFoundError)
+async def say_again(request: Request, error: FileNotFoundError) -> Response:
+    """Answer where somebody removed, just now, what was kept on the API server's disk."""
+    return PlainTextResponse("What was fetched from storage is gone again. Load the page once more.", 503)
+
+
 Text = Annotated[str, Query(max_length=contents.MAX_QUERY)]
 PageNumber = Annotated[int, Query(ge=1, le=1_000_000)]
 

@@ -27,6 +27,9 @@ MAX_FAILURES = 100
 MAX_QUERY = 200
 """How many characters of a search are taken."""
 
+MAX_RECORDS = 10_000
+"""How many records of an XCom are looked at; a batch's results may have more."""
+
 TaskKey = tuple[str, str, int]
 
 SORTS: dict[str, Callable[[Found], float | Decimal | None]] = {
@@ -96,11 +99,12 @@ def key_of(task: Task) -> TaskKey:
 
 def records_in(result: Any) -> Iterator[tuple[int, dict[str, Any]]]:
     """
-    Return the records in an XCom, those of a list or one alone, and the position of each.
+    Return the records in an XCom, the first :data:`MAX_RECORDS` of a list or one alone, and the position of each.
 
     :param result: anything that JSON can be
     """
-    for position, one in enumerate(result if isinstance(result, list) else [result]):
+    listed = result[:MAX_RECORDS] if isinstance(result, list) else [result]
+    for position, one in enumerate(listed):
         if record := read_record(one):
             yield position, record
 
