@@ -20,7 +20,7 @@ from openlineage.client.facet_v2 import DatasetFacet, RunFacet, output_statistic
 from airflow_provider_imagerouter import __version__
 from airflow_provider_imagerouter.engine.inputs import records
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
-from airflow_provider_imagerouter.files.reading import public
+from airflow_provider_imagerouter.files.locations import public
 from airflow_provider_imagerouter.hooks.imagerouter import ImageRouterHook
 from airflow_provider_imagerouter.records import total_cost
 

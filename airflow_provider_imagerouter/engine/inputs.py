@@ -17,7 +17,7 @@ from airflow_provider_imagerouter.api.request import (
     check_number_of_masks,
 )
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
-from airflow_provider_imagerouter.files import reading
+from airflow_provider_imagerouter.files import locations, reading
 from airflow_provider_imagerouter.files.errors import ReadError
 from airflow_provider_imagerouter.records import Input, Record, record_of_location
 
@@ -98,7 +98,7 @@ class InputPictures:
         :param digests: their SHA-256
         """
         return [
-            {"uri": reading.public(source.location), "sha256": digest}
+            {"uri": locations.public(source.location), "sha256": digest}
             for source, digest in zip(self._images, digests, strict=True)
         ]
 
@@ -122,7 +122,7 @@ class _Source:
     def __init__(self, record: Record, name: str, settings: ConnectionSettings) -> None:
         self._record = record
         self.location = record["uri"]
-        self._name = f"{name} {reading.shown(self.location)}"
+        self._name = f"{name} {locations.shown(self.location)}"
         self._settings = settings
         self._reading: asyncio.Task[tuple[InputPicture, str]] | None = None
 
@@ -136,7 +136,7 @@ class _Source:
             if noted := ledger.digest(self.location):
                 return noted
             raise
-        if not reading.is_data(self.location):  # which holds its bytes itself
+        if not locations.is_data(self.location):  # which holds its bytes itself
             ledger.note_input(self.location, digest)
         return digest
 

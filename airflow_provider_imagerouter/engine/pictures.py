@@ -16,8 +16,9 @@ from airflow_provider_imagerouter.engine.extras import NO_EXTRAS, Extras
 from airflow_provider_imagerouter.engine.sidecars import sidecar, sidecar_name
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError, ImageRouterStorageError
 from airflow_provider_imagerouter.files.errors import ReadError
+from airflow_provider_imagerouter.files.locations import shown
 from airflow_provider_imagerouter.files.naming import picture_name
-from airflow_provider_imagerouter.files.reading import read, shown
+from airflow_provider_imagerouter.files.reading import read
 from airflow_provider_imagerouter.files.storing import is_there, prepare_folder, store, to_path
 from airflow_provider_imagerouter.media.formats import PictureInfo, UnreadablePictureError
 from airflow_provider_imagerouter.media.images import inspect

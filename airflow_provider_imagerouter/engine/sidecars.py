@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from airflow.providers.common.compat.sdk import redact
 
 from airflow_provider_imagerouter.api.request import MAX_PROMPT_LENGTH
-from airflow_provider_imagerouter.files.reading import is_data, is_link, public
+from airflow_provider_imagerouter.files.locations import is_data, is_link, public
 
 if TYPE_CHECKING:
     from airflow_provider_imagerouter.api.request import Request

@@ -15,6 +15,7 @@ import tenacity
 
 from airflow_provider_imagerouter.files.errors import ReadError
 from airflow_provider_imagerouter.files.hosts import addresses_of, is_public_address, is_public_name
+from airflow_provider_imagerouter.files.locations import shown
 from airflow_provider_imagerouter.hooks.httpx_transport import ssl_context
 
 log = logging.getLogger(__name__)
@@ -65,9 +66,11 @@ async def fetch(
             _check_status(url, response.status_code)
             return await _read(url, response, max_bytes)
     except (httpx.InvalidURL, httpx.UnsupportedProtocol) as error:
-        raise ReadError(f"{url} is not a link that can be fetched: {error}") from None
+        raise ReadError(f"{shown(url)} is not a link that can be fetched: {error}") from None
     except (httpx.HTTPError, OSError) as error:
-        raise _TemporaryFailureError(f"Could not fetch {url}: {type(error).__name__} {error}", may_pass=True) from error
+        raise _TemporaryFailureError(
+            f"Could not fetch {shown(url)}: {type(error).__name__} {error}", may_pass=True
+        ) from error
 
 
 @asynccontextmanager
@@ -87,7 +90,7 @@ async def _open(url: str, patience: httpx.Timeout, *, public_only: bool) -> Asyn
             target = target.join(response.headers["Location"])
         finally:
             await response.aclose()
-    raise ReadError(f"Could not fetch {url}: more than {MAX_REDIRECTS} redirects")
+    raise ReadError(f"Could not fetch {shown(url)}: more than {MAX_REDIRECTS} redirects")
 
 
 async def _keep_public(request: httpx.Request) -> None:
@@ -135,14 +138,14 @@ async def _read(url: str, response: httpx.Response, max_bytes: int) -> bytes:
                 break
         else:
             return content.getvalue()
-    raise ReadError(f"{url} is too large: more than {max_bytes} bytes")
+    raise ReadError(f"{shown(url)} is too large: more than {max_bytes} bytes")
 
 
 def _check_status(url: str, status: int) -> None:
     if status == 200:
         return
     kind = _TemporaryFailureError if status == 429 or status >= 500 else ReadError
-    message = f"Could not fetch {url}: it answered {status}"
+    message = f"Could not fetch {shown(url)}: it answered {status}"
     raise kind(message, status_code=status, may_pass=kind is _TemporaryFailureError)
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, unquote_to_bytes, urlsplit, urlunsplit
+from urllib.parse import unquote, unquote_to_bytes, urlsplit
 
 from airflow.providers.common.compat.sdk import conf
 
 from airflow_provider_imagerouter.api.parsing import decode_base64
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
 from airflow_provider_imagerouter.files.errors import ReadError
+from airflow_provider_imagerouter.files.locations import is_data, is_link, shown
 from airflow_provider_imagerouter.files.storing import to_path
 
 if TYPE_CHECKING:
@@ -18,8 +19,6 @@ if TYPE_CHECKING:
 
 MAX_BYTES = 1024 * 1024 * 1024
 """The largest file that is read."""
-
-_SHOWN_CHARACTERS = 60
 
 
 async def read(location: str, settings: ConnectionSettings, *, max_bytes: int = MAX_BYTES) -> bytes:
@@ -36,47 +35,6 @@ async def read(location: str, settings: ConnectionSettings, *, max_bytes: int = 
     if is_data(location):
         return await asyncio.to_thread(_read_data, location, max_bytes)
     return await asyncio.to_thread(_read_file, location, max_bytes)
-
-
-def is_data(location: str) -> bool:
-    """Return whether a location is a data URI, which holds its bytes itself."""
-    return location[:5].lower() == "data:"
-
-
-def shown(location: str) -> str:
-    """
-    Return a location as it is told: of a data URI only the beginning.
-
-    :param location: as for :func:`read`
-    """
-    return f"{location[:_SHOWN_CHARACTERS]}…" if is_data(location) and len(location) > _SHOWN_CHARACTERS else location
-
-
-def public(location: str) -> str | None:
-    """
-    Return a location as it may be told to everybody who sees a record.
-
-    :param location: as for :func:`read`
-    :return: a link without user info, query and fragment, such as a presigned one's signature; any other URI without a
-        password; a local path as a URI; None for a data URI
-    """
-    if is_data(location):
-        return None
-    try:
-        parts = urlsplit(location)
-        if is_link(location):
-            return urlunsplit((parts.scheme, parts.netloc.rpartition("@")[2], parts.path, "", ""))
-    except ValueError:
-        return None
-    if "://" not in location:
-        return str(to_path(location))
-    user_info, at, _ = parts.netloc.rpartition("@")
-    return location.replace(user_info + at, user_info.partition(":")[0] + at, 1)
-
-
-def is_link(location: str) -> bool:
-    """Return whether a location is a link."""
-    return location.lower().startswith(("http://", "https://"))
 
 
 async def _read_link(url: str, settings: ConnectionSettings, max_bytes: int) -> bytes:

@@ -93,7 +93,7 @@ def summarize(error: ImageRouterError, operator: BaseOperator) -> ErrorSummary:
     :param error: as the task raises it
     :param operator: whose task it is
     """
-    from airflow_provider_imagerouter.files.reading import public
+    from airflow_provider_imagerouter.files.locations import public
 
     message = _LINK.sub(lambda link: public(link.group()) or "…", str(error)).replace("\n", " ")
     return {

@@ -67,6 +67,18 @@ def test_a_failure_that_does_not_pass(script: Script) -> None:
     assert caught.value.may_pass
 
 
+@pytest.mark.parametrize(
+    "script",
+    [answer("", "404 No"), answer("", "500 Oops"), b"", answer(b"x" * 1000)],
+    ids=["404", "500", "closed", "large"],
+)
+def test_no_log_and_no_error_tells_a_links_secrets(script: Script, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", module.log.name)
+    with RawServer(script) as server, pytest.raises(ReadError, match=r"/a\.png\?…") as caught:
+        fetch(server.url.replace("//", "//me:hush@") + "/a.png?X-Amz-Signature=hush#hush", max_bytes=100)
+    assert "hush" not in str(caught.value) + caplog.text
+
+
 @pytest.mark.parametrize("status", [204, 400, 401, 403, 404, 410, 451])
 def test_what_is_not_there_is_asked_for_once(status: int) -> None:
     with RawServer(answer("", f"{status} No", content_length=None if status == 204 else 0)) as server:

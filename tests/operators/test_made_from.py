@@ -15,7 +15,7 @@ from support.object_store import URI, ObjectStore
 from support.pictures import picture
 from support.raw_server import RawServer, answer
 
-from airflow_provider_imagerouter.files.reading import public
+from airflow_provider_imagerouter.files.locations import public
 from airflow_provider_imagerouter.operators.batch import ImageRouterBatchOperator
 from airflow_provider_imagerouter.operators.download import ImageRouterDownloadOperator
 from airflow_provider_imagerouter.operators.edit import ImageRouterEditOperator
