@@ -15,14 +15,14 @@ FOLDER = "{{ params.folder }}"
 
 with DAG("observed", schedule=None, params={"folder": ""}) as dag:
     drawn = ImageRouterGenerateOperator(
-        task_id="drawn", prompt="A secret lighthouse", model="sandbox/slow-0.5", output_path=f"{FOLDER}/drawn"
+        task_id="drawn", prompt="A secret lighthouse", model="sandbox/slow-0.6", output_path=f"{FOLDER}/drawn"
     )
     # With retries: Airflow 3.3.2 may take a task that is resumed soon for one that was killed.
     edited = ImageRouterEditOperator(
         task_id="edited",
         prompt="At night",
         image=drawn.output,
-        model="sandbox/slow-4",
+        model="sandbox/slow-4.1",
         n=2,
         output_path=f"{FOLDER}/edited",
         deferrable=True,
