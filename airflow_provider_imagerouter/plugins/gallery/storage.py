@@ -21,8 +21,6 @@ from airflow_provider_imagerouter.plugins.gallery.batches import is_of
 from airflow_provider_imagerouter.plugins.gallery.cache import NoRoomError, find, keep, key_of, write
 
 if TYPE_CHECKING:
-    from airflow.sdk import ObjectStoragePath
-
     from airflow_provider_imagerouter.identity import Identity
 
 log = logging.getLogger(__name__)
@@ -316,12 +314,14 @@ def _opened(real: str) -> Iterator[Any]:
     except (NotShownError, FileNotFoundError):
         raise
     except Exception:
-        _forget_connection(path)
+        _forget_connection(real)
         raise
 
 
-def _forget_connection(path: ObjectStoragePath) -> None:
-    """Have the connection of a path read again: Airflow keeps it as long as the process lives."""
+def _forget_connection(uri: str) -> None:
+    """Have the connection of a URI read again: Airflow keeps it as long as the process lives."""
     from airflow.sdk.io import attach
 
-    vars(attach(path.protocol, conn_id=path.conn_id)).pop("fs", None)
+    protocol, _, rest = uri.partition("://")
+    conn_id = rest.partition("/")[0].rpartition("@")[0] or None
+    vars(attach(protocol, conn_id=conn_id)).pop("fs", None)
