@@ -145,6 +145,7 @@ def get_provider_info() -> dict[str, Any]:
                 },
             }
         },
+        "extra-links": [f"{package}.links.pictures.PictureLink", f"{package}.links.pictures.ResultsLink"],
         "connection-types": [
             {
                 "connection-type": "imagerouter",

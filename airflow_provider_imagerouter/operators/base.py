@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from abc import abstractmethod
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from airflow.providers.common.compat.sdk import AirflowTaskTimeout
+from airflow.providers.common.compat.sdk import AirflowTaskTimeout, BaseOperatorLink
 from airflow.sdk import BaseOperator
 from typing_extensions import override
 
@@ -17,6 +17,7 @@ from airflow_provider_imagerouter.engine.checks import read_models
 from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
 from airflow_provider_imagerouter.files.naming import check_pattern, clean_name
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
+from airflow_provider_imagerouter.links.pictures import PictureLink
 from airflow_provider_imagerouter.money import to_usd
 from airflow_provider_imagerouter.operators.failure import as_raised
 
@@ -37,6 +38,7 @@ class ImageRouterBaseOperator(BaseOperator):
 
     template_ext = PROMPT_FILES
     ui_color = "#e8e4f8"
+    operator_extra_links: Collection[BaseOperatorLink] = (PictureLink(),)
 
     _expanded: frozenset[str] = frozenset()
     """Which parameters ``expand`` gave to this instance of a mapped task."""

@@ -14,6 +14,7 @@ from airflow_provider_imagerouter.engine.extras import check_extras
 from airflow_provider_imagerouter.exceptions import ImageRouterInputError
 from airflow_provider_imagerouter.files.naming import check_pattern, clean_name
 from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
+from airflow_provider_imagerouter.links.pictures import ResultsLink
 from airflow_provider_imagerouter.operators.paying import ImageRouterPayingOperator
 
 if TYPE_CHECKING:
@@ -102,6 +103,7 @@ class ImageRouterBatchOperator(ImageRouterPayingOperator):
         "imagerouter_conn_id",
     )
     template_fields_renderers: ClassVar[dict[str, str]] = {"requests": "json"}
+    operator_extra_links = (ResultsLink(),)
 
     def __init__(
         self,
