@@ -11,8 +11,8 @@ from airflow_provider_imagerouter.compat import has_pages_of_plugins
 from airflow_provider_imagerouter.links.addresses import task_page
 
 if TYPE_CHECKING:
-    from airflow.models.taskinstancekey import TaskInstanceKey
     from airflow.sdk import BaseOperator
+    from airflow.sdk.types import TaskInstanceKey
 
 
 class PictureLink(BaseOperatorLink):

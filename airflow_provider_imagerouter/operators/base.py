@@ -20,6 +20,7 @@ from airflow_provider_imagerouter.hooks.defaults import DEFAULT_CONN_ID
 from airflow_provider_imagerouter.links.pictures import PictureLink
 from airflow_provider_imagerouter.money import to_usd
 from airflow_provider_imagerouter.operators.failure import as_raised
+from airflow_provider_imagerouter.operators.outlets import attach_result
 
 if TYPE_CHECKING:
     from airflow.providers.openlineage.extractors import OperatorLineage
@@ -126,6 +127,7 @@ class ImageRouterBaseOperator(BaseOperator):
             self._result = self._execute(context)
         except ImageRouterError as error:
             raise as_raised(error, context, self) from None
+        attach_result(context, self.outlets, self._result)
         return self._result
 
     @abstractmethod

@@ -15,6 +15,7 @@ from airflow_provider_imagerouter.engine.extras import with_default
 from airflow_provider_imagerouter.exceptions import ImageRouterError, ImageRouterInputError
 from airflow_provider_imagerouter.operators.base import ImageRouterBaseOperator
 from airflow_provider_imagerouter.operators.failure import as_raised
+from airflow_provider_imagerouter.operators.outlets import attach_result
 
 if TYPE_CHECKING:
     from airflow.sdk import Context
@@ -119,6 +120,7 @@ class ImageRouterPayingOperator(ImageRouterBaseOperator):
             self._result = self._execute_complete(context, event)
         except ImageRouterError as error:
             raise as_raised(error, context, self) from None
+        attach_result(context, self.outlets, self._result)
         return self._result
 
     def _execute_complete(self, context: Context, event: Any) -> Any:

@@ -14,7 +14,8 @@ except ImportError:  # Airflow 3.0
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
 STUDIO = EXAMPLES / "example_imagerouter_studio.py"  # has tests of its own: it needs the extra `ai`
-FILES = sorted(set(EXAMPLES.glob("*.py")) - {STUDIO})
+ASSETS = EXAMPLES / "example_imagerouter_assets.py"  # has two Dags, and a test of its own
+FILES = sorted(set(EXAMPLES.glob("*.py")) - {STUDIO, ASSETS})
 
 
 def load(file: Path):

@@ -14,7 +14,7 @@ from support.real_airflow import RealAirflow
 from support.receivers import Collector, Receivers, StatsD
 
 TESTS = Path(__file__).parents[1]
-STUDIO = TESTS.parent / "example_dags" / "example_imagerouter_studio.py"
+EXAMPLES = [TESTS.parent / "example_dags" / f"example_imagerouter_{name}.py" for name in ("assets", "studio")]
 LEASE_SECONDS = 6
 
 
@@ -33,7 +33,8 @@ def real_airflow(
     dags = tmp_path_factory.mktemp("dags")
     for folder in TESTS.glob("*/dags"):
         (dags / folder.parent.name).symlink_to(folder)
-    (dags / STUDIO.name).symlink_to(STUDIO)
+    for example in EXAMPLES:
+        (dags / example.name).symlink_to(example)
     connection = imagerouter_sandbox_process.connection_uri()
     home = tmp_path_factory.mktemp("airflow")
     environ = {
