@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from airflow.sdk import DAG, Asset, AssetAlias
+from airflow.sdk import Asset, AssetAlias
 from support.attempts import RunningTask
 from support.dags import Runs
 
 from airflow_provider_imagerouter.operators.batch import ImageRouterBatchOperator
 from airflow_provider_imagerouter.operators.generate import ImageRouterGenerateOperator
 from airflow_provider_imagerouter.operators.outlets import MOST_CHARACTERS, attach_result
+from airflow_provider_imagerouter.records import record_of_location
 
 POSTERS = Asset("posters")
 
@@ -58,10 +59,11 @@ def test_an_event_that_cannot_be_written_to_fails_nothing(runs: Runs, caplog: py
     assert "The event of posters says nothing of the pictures" in caplog.text
 
 
-@pytest.mark.parametrize("deferrable", [False, True], ids=["in the worker", "deferred"])
-def test_a_whole_run(dag: DAG, runs: Runs, deferrable: bool) -> None:
-    """What the database has of it is seen in tests/examples, by the Dag that it starts."""
-    ImageRouterGenerateOperator(
-        task_id="task", prompt="A cat", model="test/test", outlets=[Asset("whole")], deferrable=deferrable
+def test_a_deferred_task_attaches_when_it_ends(runs: Runs) -> None:
+    found = events()
+    operator = ImageRouterGenerateOperator(
+        task_id="task", prompt="A cat", model="test/test", outlets=[POSTERS], deferrable=True
     )
-    assert runs(dag).xcom("task")
+    event = {"status": "success", "result": [record_of_location("https://example.com/a.png")]}
+    records = operator.execute_complete({"ti": RunningTask("task"), "outlet_events": found}, event)
+    assert found[POSTERS].extra == {"pictures": records, "pictures_total": 1}
