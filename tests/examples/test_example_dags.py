@@ -13,9 +13,8 @@ except ImportError:  # Airflow 3.0
     from airflow.models.dagbag import DagBag  # type: ignore[attr-defined,no-redef]
 
 EXAMPLES = Path(__file__).parents[2] / "example_dags"
-STUDIO = EXAMPLES / "example_imagerouter_studio.py"  # has tests of its own: it needs the extra `ai`
-ASSETS = EXAMPLES / "example_imagerouter_assets.py"  # has two Dags, and a test of its own
-FILES = sorted(set(EXAMPLES.glob("*.py")) - {STUDIO, ASSETS})
+OTHERS = {f"example_imagerouter_{name}" for name in ("assets", "review", "studio")}  # have tests of their own
+FILES = sorted(file for file in EXAMPLES.glob("*.py") if file.stem not in OTHERS)
 
 
 def load(file: Path):

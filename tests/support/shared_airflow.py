@@ -14,7 +14,8 @@ from support.real_airflow import RealAirflow
 from support.receivers import Collector, Receivers, StatsD
 
 TESTS = Path(__file__).parents[1]
-EXAMPLES = [TESTS.parent / "example_dags" / f"example_imagerouter_{name}.py" for name in ("assets", "studio")]
+EXAMPLES = [TESTS.parent / "example_dags" / f"example_imagerouter_{name}.py" for name in ("assets", "review", "studio")]
+"""Those that need a scheduler."""
 LEASE_SECONDS = 6
 
 
