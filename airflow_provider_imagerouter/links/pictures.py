@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 class PictureLink(BaseOperatorLink):
     """
-    A link to a task's pictures: their page in the gallery, which shows what failed, too.
+    A link to a task's picture, opened in the gallery; of several, to their page there, which shows what failed, too.
 
     Below Airflow 3.1.1, which has no gallery, ImageRouter's own link to the first one, if there is one: a path on a
     worker is no link.
@@ -33,11 +33,13 @@ class PictureLink(BaseOperatorLink):
         :param operator: the task's
         :param ti_key: the task instance
         """
+        result = getattr(operator, "_result", None)
+        pictures = result if isinstance(result, list) else []
         if has_pages_of_plugins():
             page = task_page(ti_key.dag_id, ti_key.run_id, ti_key.task_id, ti_key.map_index)
-            return f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/{page}"
-        result = getattr(operator, "_result", None)
-        first = result[0] if isinstance(result, list) and result else None
+            opened = "#0" if len(pictures) == 1 else ""
+            return f"{conf.get('api', 'base_url', fallback='').rstrip('/')}/{page}{opened}"
+        first = pictures[0] if pictures else None
         url = first.get("url") if isinstance(first, dict) else None
         return url if isinstance(url, str) and url.startswith(("https://", "http://")) else ""
 

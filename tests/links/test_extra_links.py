@@ -28,18 +28,19 @@ def links(run, task_id: str, map_index: int = -1) -> dict[str, str]:
 
 @GALLERY
 @pytest.mark.parametrize(
-    ("task_id", "map_index", "name"),
+    ("task_id", "map_index", "name", "opened"),
     [
-        ("made", -1, "View picture"),
-        ("deferred", -1, "View picture"),
-        ("mapped", 1, "View picture"),
-        ("failed", -1, "View picture"),
-        ("batch", -1, "Results"),
+        ("made", -1, "View picture", "#0"),
+        ("deferred", -1, "View picture", "#0"),
+        ("mapped", 1, "View picture", "#0"),
+        ("candidates", -1, "View picture", ""),
+        ("failed", -1, "View picture", ""),
+        ("batch", -1, "Results", ""),
     ],
 )
-def test_a_link_leads_to_the_task_in_the_gallery(run, task_id, map_index, name):
-    found = links(run, task_id, map_index)
-    assert found == {name: f"{run.airflow.url}/imagerouter/dags/linked/runs/{run.run_id}/tasks/{task_id}/{map_index}/"}
+def test_a_link_leads_to_the_picture_or_its_task_in_the_gallery(run, task_id, map_index, name, opened):
+    task = f"{run.airflow.url}/imagerouter/dags/linked/runs/{run.run_id}/tasks/{task_id}/{map_index}/"
+    assert links(run, task_id, map_index) == {name: f"{task}{opened}"}
 
 
 @pytest.mark.parametrize(

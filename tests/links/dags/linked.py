@@ -11,6 +11,7 @@ with DAG("linked", default_args={"retries": 0}, params={"output_path": "pictures
     ImageRouterGenerateOperator(task_id="made", **PICTURE)
     ImageRouterGenerateOperator(task_id="deferred", deferrable=True, **PICTURE)
     ImageRouterGenerateOperator.partial(task_id="mapped", model="test/test").expand(prompt=["A cat", "A dog"])
+    ImageRouterGenerateOperator(task_id="candidates", n=2, **PICTURE)
     ImageRouterGenerateOperator(task_id="failed", prompt="A cat", model="sandbox/refuses")
     ImageRouterBatchOperator(
         task_id="batch", requests=["A cat"], model="test/test", result_path="{{ params.output_path }}"
