@@ -14,7 +14,7 @@ from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
-from functools import cache, wraps
+from functools import lru_cache, wraps
 from typing import TYPE_CHECKING, Any, ParamSpec
 from urllib.parse import urlsplit
 
@@ -54,7 +54,7 @@ def _harmless(tell: Callable[Arguments, None]) -> Callable[Arguments, None]:
     return harmless
 
 
-@cache
+@lru_cache(maxsize=100)
 def _say_once(error: str) -> None:
     log.warning("Metrics or spans of calls are missing: %s", error)
 
