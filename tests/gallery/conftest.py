@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from unittest.mock import patch
 
@@ -16,6 +17,15 @@ if TYPE_CHECKING:
 def no_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
     """Loopback is not asked for through a proxy that this machine may have."""
     monkeypatch.setenv("NO_PROXY", "*")
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder from which the gallery shows files; the one above it is none."""
+    folder = tmp_path / "shown"
+    folder.mkdir()
+    monkeypatch.setenv("AIRFLOW__IMAGEROUTER__GALLERY_ROOTS", str(folder))
+    return folder
 
 
 @pytest.fixture(scope="module")

@@ -23,15 +23,6 @@ Left = Callable[..., Any]
 PNG = picture("PNG", (64, 48))
 
 
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder from which the gallery shows files."""
-    folder = tmp_path / "shown"
-    folder.mkdir()
-    monkeypatch.setenv("AIRFLOW__IMAGEROUTER__GALLERY_ROOTS", str(folder))
-    return folder
-
-
 ADDRESSES = (
     "",
     "runs/{run}/",

@@ -31,13 +31,6 @@ Left = Callable[..., Any]
 PNG = picture("PNG", (64, 48))
 
 
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder from which the gallery shows files."""
-    monkeypatch.setenv("AIRFLOW__IMAGEROUTER__GALLERY_ROOTS", str(tmp_path))
-    return tmp_path
-
-
 def _run_page(gallery: GalleryServer, run: Any, below: str = "") -> Any:
     return gallery.get(f"imagerouter/dags/{run.dag_id}/runs/{quote(run.run_id)}/{below}")
 

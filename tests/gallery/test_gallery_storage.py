@@ -28,13 +28,6 @@ Left = Callable[..., Any]
 PNG = picture("PNG", (64, 48))
 
 
-@pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder from which the gallery shows files."""
-    monkeypatch.setenv("AIRFLOW__IMAGEROUTER__GALLERY_ROOTS", str(tmp_path))
-    return tmp_path
-
-
 def test_a_connection_of_airflows_database_is_used_and_read_again_when_it_failed(
     gallery: GalleryServer, left: Left, object_store_server: tuple[ObjectStore, str]
 ) -> None:
