@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import urllib.request
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 import jsonschema
 import pytest
@@ -13,6 +14,8 @@ from support.real_airflow import RealAirflow, Run
 from support.receivers import Receivers, Span
 from support.waiting import wait_for
 
+from airflow_provider_imagerouter.compat import has_pages_of_plugins
+from airflow_provider_imagerouter.sandbox.keys import RICH_KEY
 from airflow_provider_imagerouter.sandbox.process import SandboxProcess
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "lineage.schema.json"
@@ -169,3 +172,24 @@ def test_no_prompt_and_no_key_is_told(
     assert "A secret" not in str(ours)
     everything = f"{receivers.lineage.read_text()}{ours}"
     assert imagerouter_sandbox_process.rich_key not in everything
+
+
+def read(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:  # one of SQLite's, which come and go
+        return b""
+
+
+def test_the_key_is_nowhere(run: Run, told: dict[str, dict[str, Any]], receivers: Receivers, real_airflow: RealAirflow):
+    """In no log, no XCom, no rendered template, nothing of Airflow's database and what it tells, nor in any page."""
+    key = RICH_KEY.encode()
+    folders = real_airflow.home, Path(run.xcom("many")["result_path"].removeprefix("file://"))
+    files = [file for folder in folders for file in folder.rglob("*") if file.is_file()]
+    assert {real_airflow.database, folders[1] / "results.jsonl"} <= set(files)
+    assert [file for file in files if key in read(file)] == []
+    assert RICH_KEY not in repr((receivers.statsd.told(), receivers.collector.spans, receivers.events()))
+    page = f"{real_airflow.url}/imagerouter/dags/observed/runs/{quote(run.run_id)}/"
+    for address in (page, f"{page}records.csv", f"{page}pictures.zip") if has_pages_of_plugins() else ():
+        with urllib.request.urlopen(address, timeout=60) as response:
+            assert key not in response.read()
