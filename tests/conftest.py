@@ -110,3 +110,14 @@ def _has_chromium() -> bool:
 def imagerouter_connection(imagerouter_sandbox: SandboxProcess) -> SandboxProcess:
     """Return the sandbox, to whose rich account the connection ``imagerouter_default`` leads."""
     return imagerouter_sandbox
+
+
+@pytest.fixture(autouse=True)
+def unwrapped_errors(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """
+    Have errors of tasks that run in this process on long lines: where they are wrapped depends on how long paths are.
+
+    A test of that is marked with ``wrapped_errors``.
+    """
+    if not request.node.get_closest_marker("wrapped_errors"):
+        monkeypatch.setattr("airflow_provider_imagerouter.operators.failure.LINE_CHARACTERS", 10_000)

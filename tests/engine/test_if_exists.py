@@ -49,7 +49,7 @@ def test_what_is_there_is_kept_and_nothing_is_paid(attempts, output_path, caplog
 
 def test_it_fails_before_anything_is_paid(attempts, output_path):
     attempts.generate(output_path=output_path, filename="poster-2", run_id="monday")
-    with pytest.raises(ImageRouterInputError, match=r"(?s)poster-2.webp\sin\s.*:\sthere\salready") as failure:
+    with pytest.raises(ImageRouterInputError, match=r"(?s)poster-2.webp in .*: there already") as failure:
         attempts.generate(output_path=output_path, filename="poster", run_id="tuesday", if_exists="fail", n=3)
     assert "Nothing was billed; it is not tried again" in str(failure.value)
     assert attempts.calls == {"a cat": 1}
@@ -89,7 +89,7 @@ def _picture(attempts: Attempts) -> bytes:
 def test_what_is_no_picture_is_not_kept(attempts):
     attempts.folder.mkdir()
     (attempts.folder / "poster.png").write_bytes(b"")
-    with pytest.raises(ImageRouterInputError, match=r"to\sbe\skept,\sbut\sis\snot\sa\sreadable\spicture"):
+    with pytest.raises(ImageRouterInputError, match=r"to be kept, but is not a readable picture"):
         attempts.generate(filename="poster", if_exists="keep")
     assert attempts.calls == {}
 
@@ -119,7 +119,7 @@ def test_a_batch_keeps_what_is_there_and_pays_for_the_rest(attempts, output_path
 def test_a_batch_fails_before_its_first_call(attempts):
     attempts.batch([{"prompt": "z", "filename": "9"}], run_id="monday")
     requests = [{"prompt": str(number), "filename": str(number)} for number in range(200)]
-    with pytest.raises(ImageRouterInputError, match=r"(?s)9.webp\sin\s.*there\salready"):
+    with pytest.raises(ImageRouterInputError, match=r"(?s)9.webp in .*there already"):
         attempts.batch(requests, run_id="tuesday", if_exists="fail")
     assert attempts.calls == {"z": 1}
 
@@ -178,7 +178,7 @@ def test_a_download(attempts, tmp_path):
         return operator.execute({"ti": task_instance})
 
     stored = download("fail", "monday")
-    with pytest.raises(ImageRouterInputError, match=r"(?s)x-2.webp,\sx.webp\sin\s.*there\salready"):
+    with pytest.raises(ImageRouterInputError, match=r"(?s)x-2.webp, x.webp in .*there already"):
         download("fail", "tuesday")
     assert [kept["path"] for kept in download("keep", "tuesday")] == [kept["path"] for kept in stored]
     assert [again["path"] for again in download("fail", "monday", try_number=2)] == [kept["path"] for kept in stored]

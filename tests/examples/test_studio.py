@@ -7,10 +7,11 @@ import sys
 
 import pytest
 from PIL import Image
-from test_example_dags import STUDIO, load
+from test_example_dags import EXAMPLES, load
 
 pytestmark = pytest.mark.needs_airflow("3.3")
 
+STUDIO = EXAMPLES / "example_imagerouter_studio.py"
 EDITS = ("improve.edit", "improve__1.edit")
 
 
