@@ -129,6 +129,7 @@ def test_a_wrong_key_names_the_connection(runs: Runs, monkeypatch: pytest.Monkey
     assert type(error) is exceptions.ImageRouterAuthenticationError
 
 
+@pytest.mark.wrapped_errors
 def test_airflows_log_view_shows_it_whole(runs: Runs) -> None:
     """It shows the class before the message, and 95 characters of a line in a window of 1400 pixels."""
     place = "/tmp/imagerouter-abc/1.webp"
