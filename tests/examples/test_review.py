@@ -20,7 +20,7 @@ DAG_ID = "example_imagerouter_review"
 def start(airflow: RealAirflow, folder: Path) -> Run:
     """Run the Dag up to the question."""
     run = airflow.trigger(DAG_ID, output_path=str(folder), brief="A lighthouse")
-    run.wait_for_state("review", "awaiting_input")
+    run.wait_until_worker_left("review")
     return run
 
 

@@ -317,11 +317,11 @@ class Run:
 
     def wait_until_worker_left(self, task_id: str) -> None:
         """
-        Wait until a deferred task's worker is gone and the scheduler knows.
+        Wait until the worker of a task that is deferred, or waits for a person, is gone and the scheduler knows.
 
         Airflow 3.3.2 takes a task that is resumed before for one that was killed.
         """
-        self.wait_for_state(task_id, "deferred")
+        self.wait_for_state(task_id, "deferred", "awaiting_input")
         event = f"Received executor event with state success for task instance TaskInstanceKey(dag_id='{self.dag_id}'"
         event += f", task_id='{task_id}', run_id='{self.run_id}'"
         log = self.airflow.scheduler.log

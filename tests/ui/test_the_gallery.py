@@ -129,7 +129,7 @@ def test_the_viewer_is_moved_through_by_keys(browser: Browser, campaign: Run) ->
     assert "green chair" in browser.wait(PROMPT)
     browser.press("ESCAPE")
     browser.wait("return !document.querySelector('#viewer').open")
-    assert "green chair" in browser.run("return document.activeElement.ariaLabel")
+    browser.wait("return document.activeElement.ariaLabel?.includes('green chair')")
 
     browser.open(f"{own_page(campaign)}tasks/catalogue/-1/{name}")
     assert "blue chair" in browser.wait(PROMPT)
