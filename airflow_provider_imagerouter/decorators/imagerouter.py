@@ -185,6 +185,8 @@ def imagerouter_task(
     on_orphaned_intent: OrphanPolicy = ...,
     validate_model: bool = ...,
     if_exists: IfExists = ...,
+    sidecar: bool | None = ...,
+    embed_metadata: bool = ...,
     deferrable: bool | None = ...,
     imagerouter_conn_id: str = ...,
     **kwargs: Any,

@@ -29,6 +29,10 @@ class Browser:
     def open(self, url: str) -> None:
         self._driver.get(url)
 
+    def forget(self) -> None:
+        """Log out of everything: forget the cookies of the page's host."""
+        self._driver.delete_all_cookies()
+
     def find(self, xpath: str):
         """Return the first such element, as soon as it is there to be used."""
         from selenium.webdriver.support.expected_conditions import element_to_be_clickable

@@ -54,6 +54,7 @@ class GalleryServer:
 
     def __init__(self, url: str, passwords: dict[str, str]) -> None:
         self.url = url
+        self.passwords = passwords
         self._tokens = {name: self._log_in(name, password) for name, password in passwords.items()}
 
     def _log_in(self, username: str, password: str) -> str:
