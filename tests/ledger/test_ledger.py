@@ -196,4 +196,4 @@ def test_what_is_read_of_a_ledger_does_not_grow_in_memory_with_the_number_of_req
         finally:
             tracemalloc.stop()
 
-    assert peak(10_000) < peak(100) + 100_000
+    assert peak(10_000) < peak(100) + 1_000_000  # all of it would be 3 MB; other threads allocate, too
