@@ -20,6 +20,7 @@ pytestmark = [pytest.mark.needs_airflow("3.3"), pytest.mark.needs_chromium]
 
 PICTURES = 15
 ALL_LOADED = """
+if (document.readyState !== 'complete') return 0;
 const shown = [...document.querySelectorAll('.frame img, .frame video')];
 for (const one of shown) if (one.loading === 'lazy') one.loading = 'eager';
 for (const one of shown) if (one.tagName === 'VIDEO') one.scrollIntoView();
@@ -106,6 +107,7 @@ def test_the_runs_tab_shows_every_picture(browser: Browser, campaign: Run, scree
 def test_search_and_order(browser: Browser, campaign: Run) -> None:
     open_run(browser, campaign)
     browser.type("//input[@name = 'q']", "PURPLE chair\n")
+    browser.wait("return location.search.includes('q=PURPLE')")
     assert browser.wait("return [...document.querySelectorAll('.prompt')].map(p => p.textContent).join('|')") == (
         "A purple chair on a white background"
     )
@@ -209,7 +211,7 @@ def test_what_airflows_frame_forbids_works(browser: Browser, campaign: Run, tmp_
 def test_the_theme_follows_airflows(browser: Browser, campaign: Run) -> None:
     open_run(browser, campaign)
     scheme = "return getComputedStyle(document.documentElement).colorScheme"
-    assert browser.run(scheme) == "light"
+    assert browser.wait(f"{scheme} === 'light'")
     browser.run("parent.localStorage.theme = 'dark'")  # the frame is told as other pages are
     assert browser.wait(f"{scheme} === 'dark'")
 
